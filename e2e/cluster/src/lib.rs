@@ -1,0 +1,1 @@
+//! Local Kubernetes clusters for tests and the demo.

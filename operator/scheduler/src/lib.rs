@@ -1,0 +1,1 @@
+//! The bandwidth scheduler: model, estimator, solver, policies and simulator.

@@ -1,0 +1,3 @@
+//! The hub operator: one controller per kind.
+
+fn main() {}

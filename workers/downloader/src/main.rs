@@ -1,0 +1,3 @@
+//! Multi-source download of one content.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Content by id on a file system volume or S3.

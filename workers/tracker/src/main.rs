@@ -1,0 +1,3 @@
+//! Content index, claims, tasks; later the BitTorrent tracker.
+
+fn main() {}

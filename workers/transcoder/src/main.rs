@@ -1,0 +1,3 @@
+//! Plan, chunks and finish of one rendition set.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The HTTP edge and BitTorrent seeder of one member cluster.
+
+fn main() {}
