@@ -1,0 +1,9 @@
+//! Renditions: the settings that ask for one, the key that names one, and the manifest that commits one.
+
+mod manifest;
+mod settings;
+
+pub use manifest::{Progressive, RenditionManifest, RenditionSummary, Segment, Track, TrackKind, TreeFile, TreePath};
+pub use settings::{
+    AudioCodec, AudioSettings, Container, Frame, Packaging, RateControl, RenditionSettings, VideoCodec, rendition_key,
+};

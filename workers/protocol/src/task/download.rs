@@ -1,0 +1,159 @@
+//! The order to fetch one content from many sources, and what came of it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    content::{ContentManifest, Visibility},
+    digest::Digest,
+    ids::{ClaimKey, ContentId, TaskId},
+    link::Link,
+};
+
+/// One source of a download.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceSpec {
+    /// The name its owner gave it; status and progress use it.
+    pub name: String,
+    /// Where it is.
+    pub link: Link,
+    /// Which file of a multi-file source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub select: Option<String>,
+    /// Extra request headers, none of them secret.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<(String, String)>,
+    /// Higher is tried first; 100 is usual.
+    #[serde(default)]
+    pub priority: i32,
+    /// Folder with the files of its credentials Secret (`username`, `password`, `cookie`, `headers`, `proxy`), mounted into the pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<String>,
+}
+
+/// Ceilings of one download. All are required, so that none is forgotten.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DownloadLimits {
+    /// Largest content, bytes.
+    pub max_size: u64,
+    /// Seconds without one new byte before giving up.
+    pub progress_deadline_seconds: u64,
+    /// Connections to one host.
+    pub connections_per_host: u32,
+    /// Bytes per second in all; `None` for no limit.
+    pub bytes_per_second: Option<u64>,
+}
+
+impl Default for DownloadLimits {
+    /// 1 TiB, 24 hours (the paper's period), 8 connections, no rate limit.
+    fn default() -> Self {
+        Self {
+            max_size: 1 << 40,
+            progress_deadline_seconds: 24 * 3600,
+            connections_per_host: 8,
+            bytes_per_second: None,
+        }
+    }
+}
+
+/// What the index already believes of a link: to be confirmed with one request instead of a transfer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KnownContent {
+    /// The link that led there.
+    pub link: Link,
+    /// The content it led to.
+    pub content: ContentId,
+    /// Its size, bytes.
+    pub size: u64,
+    /// The ETag the link had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etag: Option<String>,
+    /// The Last-Modified date the link had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_modified: Option<String>,
+}
+
+/// The order: `VIDEOCLOUD_TASK` of a downloader pod.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DownloadTask {
+    /// The task to report as.
+    pub task: TaskId,
+    /// The claim, which names the staging area.
+    pub key: ClaimKey,
+    /// Where to fetch from.
+    pub sources: Vec<SourceSpec>,
+    /// The whole-file digest that must result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// The size that must result, bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// Who may be told of the content.
+    pub visibility: Visibility,
+    /// Ceilings.
+    pub limits: DownloadLimits,
+    /// Take bytes that are neither video nor audio.
+    #[serde(default)]
+    pub any_content: bool,
+    /// Contents the links are believed to lead to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub known: Vec<KnownContent>,
+}
+
+/// How a source fares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum SourceState {
+    /// Not yet asked.
+    Waiting,
+    /// Gives bytes.
+    Active,
+    /// Usable, not needed at the moment.
+    Idle,
+    /// Given up for good.
+    Failed,
+    /// Gave wrong bytes.
+    Banned,
+}
+
+/// What a source did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceReport {
+    /// The name its owner gave it.
+    pub name: String,
+    /// The link, as it may be shown.
+    pub link: String,
+    /// How it fares.
+    pub state: SourceState,
+    /// A word of [`crate::failure::reason`] when it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// For a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Bytes it delivered.
+    pub bytes: u64,
+    /// The ETag it had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etag: Option<String>,
+    /// The Last-Modified date it had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_modified: Option<String>,
+}
+
+/// What came of a download.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DownloadOutcome {
+    /// The content, as committed in the store.
+    pub content: ContentManifest,
+    /// Whether the store had it already.
+    pub deduplicated: bool,
+    /// Whether a link was confirmed to lead to a known content, without a transfer.
+    pub revalidated: bool,
+    /// What each source did.
+    pub sources: Vec<SourceReport>,
+}

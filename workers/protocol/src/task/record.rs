@@ -1,0 +1,73 @@
+//! What the tracker keeps of a task, and what a worker puts there.
+
+use serde::{Deserialize, Serialize};
+
+use super::{ChunkOutcome, DownloadOutcome, PlanOutcome, SourceReport, TranscodeOutcome};
+use crate::{failure::Failure, ids::TaskId};
+
+/// How far a running task is. Sent about every 2 s while something changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Progress {
+    /// Work done: bytes of a download, frames of an encode.
+    pub done: u64,
+    /// All the work; `None` while unknown.
+    pub total: Option<u64>,
+    /// Work per second at present.
+    pub per_second: u64,
+    /// What it is doing: `Connecting`, `Downloading`, `Verifying`, `Publishing`, `Probing`, `Encoding`, `Packaging`.
+    pub stage: String,
+    /// How each source of a download fares.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<SourceReport>,
+}
+
+/// What came of a task that did what it was ordered to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind")]
+pub enum Outcome {
+    /// Of a download.
+    Download(DownloadOutcome),
+    /// Of a plan.
+    Plan(PlanOutcome),
+    /// Of one chunk.
+    Chunk(ChunkOutcome),
+    /// Of a finish.
+    Finish(TranscodeOutcome),
+}
+
+/// What a worker reports when it ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TaskResult {
+    /// Done.
+    Succeeded(Outcome),
+    /// Not done. A class that is not terminal is followed by another try of the Job.
+    Failed {
+        /// Why.
+        failure: Failure,
+        /// What each source of a download did.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        sources: Vec<SourceReport>,
+    },
+}
+
+/// How a task stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TaskState {
+    /// Reported progress and no result yet.
+    Running(Progress),
+    /// Ended.
+    Ended(TaskResult),
+}
+
+/// A task as the operator reads it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskRecord {
+    /// Which.
+    pub task: TaskId,
+    /// How it stands.
+    pub state: TaskState,
+    /// The tracker's revision when it last changed; grows over all tasks.
+    pub revision: u64,
+}

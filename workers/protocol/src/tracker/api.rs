@@ -1,0 +1,224 @@
+//! Requests and answers of `/v1`. The OpenAPI document the tracker serves describes the same.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    content::{ContentManifest, Visibility},
+    digest::Digest,
+    ids::{ClaimKey, ContentId, RenditionKey},
+    link::Link,
+    rendition::RenditionSummary,
+    task::{KnownContent, TaskRecord},
+};
+
+/// What an object wants: the same wish gives the same key, whoever has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Wanted {
+    /// Links, in any order.
+    pub links: Vec<Link>,
+    /// The whole-file digest, if known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// The size, if known, bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// Who may share it.
+    pub visibility: Visibility,
+    /// What makes one source differ from another behind the same link (selected file, headers), opaque.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub variant: String,
+}
+
+impl Wanted {
+    /// The claim key: one download Job per key.
+    #[must_use]
+    pub fn key(&self) -> ClaimKey {
+        let mut links: Vec<String> = self.links.iter().map(|link| link.url().to_string()).collect();
+        links.sort_unstable();
+        links.dedup();
+        let visibility = match &self.visibility {
+            Visibility::Public => String::new(),
+            Visibility::Namespace(namespace) => namespace.clone(),
+        };
+        let digest = self.digest.as_ref().map(ToString::to_string).unwrap_or_default();
+        let size = self.size.map(|size| size.to_string()).unwrap_or_default();
+        let head = [visibility, digest, size, self.variant.clone()];
+        ClaimKey::derive(head.iter().chain(&links).map(String::as_bytes))
+    }
+}
+
+/// The object that claims.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClaimOwner {
+    /// Kubernetes uid.
+    pub uid: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// `PUT /v1/claims/{key}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClaimRequest {
+    /// Who claims.
+    pub owner: ClaimOwner,
+    /// What.
+    pub wanted: Wanted,
+}
+
+/// A content as the index knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContentRecord {
+    /// As committed in the store.
+    pub manifest: ContentManifest,
+    /// Objects that claim it.
+    pub claims: u64,
+}
+
+/// Answer to a claim.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimAnswer {
+    /// The content, when it is known for certain: by digest, or by a link confirmed lately. No Job is needed then.
+    pub content: Option<ContentManifest>,
+    /// Contents its links led to before: the Job confirms one with a single request.
+    #[serde(default)]
+    pub known: Vec<KnownContent>,
+    /// More public links that lead to the same content (cloud tracking).
+    #[serde(default)]
+    pub links: Vec<Link>,
+}
+
+/// A claim that is alive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LiveClaim {
+    /// What.
+    pub key: ClaimKey,
+    /// Who.
+    pub owner: ClaimOwner,
+    /// The content, once known, so that a rebuilt index learns it.
+    pub content: Option<ContentId>,
+}
+
+/// `POST /v1/claims/sync`: every claim that is alive. Others are dropped, missing ones restored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClaimSync {
+    /// All of them.
+    pub claims: Vec<LiveClaim>,
+    /// Claims younger than this many seconds are kept though not named: they may be newer than the caller's view.
+    pub grace_seconds: u64,
+}
+
+/// Answer to a sync.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClaimSyncAnswer {
+    /// Claims that were dropped.
+    pub dropped: u64,
+    /// Claims that were restored.
+    pub restored: u64,
+    /// Keys that nobody claims any more.
+    pub abandoned: Vec<ClaimKey>,
+}
+
+/// Answer to `GET /v1/updates?after=<revision>&wait=<seconds>`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Updates {
+    /// Names this database; another epoch means another database, and revisions start again.
+    pub epoch: String,
+    /// Ask after this one next.
+    pub revision: u64,
+    /// Tasks that changed, oldest change first, at most 1,000; ask again at once when full.
+    pub tasks: Vec<TaskRecord>,
+}
+
+/// `POST /v1/renditions/resolve`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RenditionsRequest {
+    /// Exact keys, at most 1,000.
+    pub keys: Vec<RenditionKey>,
+    /// Also every rendition of these contents, for a recommendation of a near one, at most 100.
+    pub sources: Vec<ContentId>,
+}
+
+/// Answer to a resolve: those that exist.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RenditionsAnswer {
+    /// By key or by source, each once.
+    pub renditions: Vec<RenditionSummary>,
+}
+
+/// What an uploader served of one content since its last report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UploaderSwarm {
+    /// The content (for a rendition, the content it was made from).
+    pub content: ContentId,
+    /// Bytes sent over HTTP.
+    pub http_bytes: u64,
+    /// Requests under way.
+    pub requests: u32,
+}
+
+/// `POST /v1/uploaders/{name}/report`, every 10 s.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UploaderReport {
+    /// What it can send, bytes per second.
+    pub capacity: u64,
+    /// Contents that were asked for since the last report, at most 100,000.
+    pub swarms: Vec<UploaderSwarm>,
+    /// Where clients reach it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+}
+
+/// What one content may be sent at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SwarmRate {
+    /// The content.
+    pub content: ContentId,
+    /// Bytes per second over HTTP.
+    pub http: u64,
+}
+
+/// Answer to a report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UploaderTable {
+    /// Grows with each table; an older one is refused.
+    pub generation: u64,
+    /// Seconds it holds on the receiver's monotonic clock.
+    pub ttl_seconds: u64,
+    /// Bytes per second for contents the table does not name.
+    pub default_rate: u64,
+    /// The others.
+    pub rates: Vec<SwarmRate>,
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn wanted(links: &[&str]) -> Wanted {
+        Wanted {
+            links: links.iter().map(|link| link.parse().unwrap()).collect(),
+            digest: None,
+            size: None,
+            visibility: Visibility::Public,
+            variant: String::new(),
+        }
+    }
+
+    #[test]
+    fn key_ignores_the_order_of_links_and_nothing_else() {
+        let one = wanted(&["http://a/1", "http://b/2"]);
+        assert_eq!(one.key(), wanted(&["http://B/2", "http://a/1", "http://a/1"]).key());
+        assert_ne!(one.key(), wanted(&["http://a/1"]).key());
+        assert_ne!(one.key(), Wanted { size: Some(1), ..one.clone() }.key());
+        assert_ne!(one.key(), Wanted { visibility: Visibility::Namespace("team".into()), ..one.clone() }.key());
+    }
+}

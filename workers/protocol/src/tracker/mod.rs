@@ -1,0 +1,10 @@
+//! The tracker's API as the operator, the workers and the uploaders speak it: requests, answers and the client.
+
+mod api;
+mod client;
+
+pub use api::{
+    ClaimAnswer, ClaimOwner, ClaimRequest, ClaimSync, ClaimSyncAnswer, ContentRecord, LiveClaim, RenditionsAnswer,
+    RenditionsRequest, SwarmRate, Updates, UploaderReport, UploaderSwarm, UploaderTable, Wanted,
+};
+pub use client::{Client, ClientError};
