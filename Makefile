@@ -1,0 +1,78 @@
+# Everyday commands. `make help` lists them; CONTRIBUTING.md explains them.
+
+SHELL := /bin/bash
+VIDEOCLOUD_CACHE ?= $(HOME)/.cache/videocloud
+export VIDEOCLOUD_CACHE
+export CARGO_TARGET_DIR ?= $(VIDEOCLOUD_CACHE)/target
+# What ships is what is tested: one profile, built once, with overflow checks on.
+CARGO_FLAGS := --release --locked
+CLUSTER ?= local
+IMAGE_REPOSITORY ?=
+BENCH_DIR := target/bench
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo demo-down test e2e lint fmt crds images assets tools deny \
+	bench bench-scheduler bench-download bench-edge bench-transcode bench-operator
+
+help: ## Show this list
+	@grep -hE '^[a-z][a-z0-9-]*:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+setup: ## Install the Debian packages that are missing (as root; otherwise name them)
+	@.ci/setup
+
+tools: ## Fetch the pinned static ffmpeg and packager into the cache
+	@workers/transcoder/tools.sh
+
+assets: build ## Build or find the Kubernetes binaries of the local cluster
+	@$(CARGO_TARGET_DIR)/release/videocloud-cluster assets
+
+build: ## Build every program
+	@cargo build $(CARGO_FLAGS) --workspace --bins
+
+demo: setup tools build ## A real cluster, the operator, and a video from apply to playing
+	@$(CARGO_TARGET_DIR)/release/videocloud-demo up --cluster $(CLUSTER) $(if $(IMAGE_REPOSITORY),--image-repository $(IMAGE_REPOSITORY))
+
+demo-down: build ## Remove the demo and its cluster
+	@$(CARGO_TARGET_DIR)/release/videocloud-demo down --cluster $(CLUSTER)
+
+test: setup tools ## Unit and integration tests against real peers
+	@cargo test $(CARGO_FLAGS) --workspace --exclude videocloud-e2e
+
+e2e: setup tools build ## End-to-end tests on real local clusters
+	@cargo test $(CARGO_FLAGS) -p videocloud-e2e -- --test-threads=1
+
+lint: fmt-check clippy deny fresh helm-lint ## Everything that is checked without running
+
+.PHONY: fmt-check clippy fresh helm-lint
+fmt-check:
+	@cargo fmt --all --check
+clippy:
+	@cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
+deny: ## Licences, sources, bans and advisories of dependencies
+	@.ci/deny
+fresh: crds
+	@git diff --exit-code --stat -- crds/generated docs/api || { echo "generated files are stale: run 'make crds' and commit"; exit 1; }
+helm-lint:
+	@.ci/helm-lint
+
+fmt: ## Format the code
+	@cargo fmt --all
+
+crds: ## Write the custom resource definitions to crds/generated
+	@cargo run $(CARGO_FLAGS) -q -p videocloud-crds --bin crdgen -- --out crds/generated
+
+images: build ## Build the container images as OCI archives in the cache
+	@$(CARGO_TARGET_DIR)/release/videocloud-cluster build-images
+
+bench: bench-scheduler bench-download bench-edge bench-transcode bench-operator ## Every benchmark, beside its peers
+
+bench-scheduler: ## Solver, estimator and policies
+	@mkdir -p $(BENCH_DIR) && cargo run $(CARGO_FLAGS) -q -p videocloud-scheduler -- bench --out $(BENCH_DIR)/scheduler.json
+bench-download: setup ## One origin: videocloud, aria2c, curl
+	@cargo bench --locked -p videocloud-downloader --bench throughput
+bench-edge: setup ## One file: videocloud's edge, nginx
+	@cargo bench --locked -p videocloud-uploader --bench edge
+bench-transcode: setup tools ## Chunked, whole, and separate encodes
+	@cargo bench --locked -p videocloud-transcoder --bench chunking
+bench-operator: setup ## Memory per object, API writes per video
+	@cargo bench --locked -p videocloud-operator --bench objects
