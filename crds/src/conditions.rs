@@ -1,0 +1,166 @@
+//! Condition types and reasons, as constants: the words users wait for, alert on and search for.
+//!
+//! `Ready` is first everywhere and means the object does what it is for. `Stalled` is True only after a
+//! terminal failure, so that `kubectl wait`, Flux and Helm see it; suspension is a reason, not a type.
+
+/// Condition types.
+pub mod types {
+    /// The object does what it is for: a video can be played, a rendition is there, a pool is solved.
+    pub const READY: &str = "Ready";
+    /// VideoObject: the original is in the store.
+    pub const DOWNLOADED: &str = "Downloaded";
+    /// VideoObject: every rendition asked for is there.
+    pub const RENDITIONS_READY: &str = "RenditionsReady";
+    /// VideoObject: at least one uploader serves it.
+    pub const DELIVERED: &str = "Delivered";
+    /// Any kind: given up; nothing happens until the spec changes.
+    pub const STALLED: &str = "Stalled";
+    /// TranscodeJob: ticks and chunks are known.
+    pub const PLANNED: &str = "Planned";
+    /// TranscodeJob: every chunk is encoded.
+    pub const ENCODED: &str = "Encoded";
+    /// UploadCluster: its uploaders report, and it takes part in the pool.
+    pub const ACTIVE: &str = "Active";
+    /// BandwidthPool: the table in force is not older than two intervals.
+    pub const SOLVED: &str = "Solved";
+    /// BandwidthPool: viewers need more than the pool has.
+    pub const CAPACITY_SHORT: &str = "CapacityShort";
+    /// ContentSource: the server answers.
+    pub const REACHABLE: &str = "Reachable";
+}
+
+/// Reasons of a VideoObject's conditions.
+pub mod video {
+    /// Waiting for a place among the running Jobs.
+    pub const WAITING_FOR_ADMISSION: &str = "WaitingForAdmission";
+    /// The index is being asked.
+    pub const RESOLVING: &str = "Resolving";
+    /// Being fetched.
+    pub const DOWNLOADING: &str = "Downloading";
+    /// Another VideoObject's download of the same content is being waited for.
+    pub const JOINED: &str = "Joined";
+    /// The content is in the store, fetched for this video.
+    pub const DOWNLOADED: &str = "Downloaded";
+    /// The content was there already.
+    pub const KNOWN_CONTENT: &str = "KnownContent";
+    /// Playable.
+    pub const PLAYABLE: &str = "Playable";
+    /// Renditions are being made.
+    pub const TRANSCODING: &str = "Transcoding";
+    /// Every rendition is there, or none was asked for.
+    pub const ALL_READY: &str = "AllReady";
+    /// At least one rendition could not be made.
+    pub const RENDITION_FAILED: &str = "RenditionFailed";
+    /// A TranscodeProfile that is named does not exist.
+    pub const PROFILE_NOT_FOUND: &str = "ProfileNotFound";
+    /// Served.
+    pub const SERVED: &str = "Served";
+    /// No uploader serves it yet.
+    pub const NO_UPLOADER: &str = "NoUploader";
+    /// Evicted; fetched again when somebody asks.
+    pub const ON_DEMAND: &str = "OnDemand";
+    /// The store has no space: paused until some is freed.
+    pub const STORE_FULL: &str = "StoreFull";
+    /// No progress within progressDeadlineSeconds.
+    pub const PROGRESS_DEADLINE_EXCEEDED: &str = "ProgressDeadlineExceeded";
+    /// The Secret of a source is missing, lacks a key, or its namespace has not opted in.
+    pub const CREDENTIALS_UNAVAILABLE: &str = "CredentialsUnavailable";
+}
+
+/// Reasons for a failed download: one per failure class of the downloader.
+pub mod download {
+    /// The server says the content is not there (404, 410).
+    pub const NOT_FOUND: &str = "NotFound";
+    /// The server refuses (401, 403).
+    pub const FORBIDDEN: &str = "Forbidden";
+    /// The host's name does not resolve.
+    pub const NAME_NOT_RESOLVED: &str = "NameNotResolved";
+    /// The address is private, loopback, link-local or otherwise not allowed.
+    pub const ADDRESS_REFUSED: &str = "AddressRefused";
+    /// The connection cannot be made or breaks again and again.
+    pub const UNREACHABLE: &str = "Unreachable";
+    /// The certificate or the TLS handshake is not acceptable.
+    pub const TLS_FAILED: &str = "TlsFailed";
+    /// The bytes do not have the digest that was asked for.
+    pub const DIGEST_MISMATCH: &str = "DigestMismatch";
+    /// The content does not have the size that was asked for.
+    pub const SIZE_MISMATCH: &str = "SizeMismatch";
+    /// The content changed while it was read.
+    pub const CONTENT_CHANGED: &str = "ContentChanged";
+    /// The sources deliver different contents.
+    pub const SOURCES_DISAGREE: &str = "SourcesDisagree";
+    /// The bytes are no video: a web page, a playlist, nothing at all.
+    pub const NOT_A_VIDEO: &str = "NotAVideo";
+    /// The content is larger than the operator's configuration allows.
+    pub const TOO_LARGE: &str = "TooLarge";
+    /// The link cannot be read.
+    pub const BAD_LINK: &str = "BadLink";
+    /// The server answers with errors of its own (5xx).
+    pub const SERVER_ERROR: &str = "ServerError";
+}
+
+/// Reasons of a TranscodeJob's conditions.
+pub mod transcode {
+    /// The VideoObject is not there.
+    pub const VIDEO_NOT_FOUND: &str = "VideoNotFound";
+    /// The original is not in the store yet.
+    pub const WAITING_FOR_VIDEO: &str = "WaitingForVideo";
+    /// The plan is being made.
+    pub const PLANNING: &str = "Planning";
+    /// Chunks are being encoded.
+    pub const ENCODING: &str = "Encoding";
+    /// Chunks are being joined and packaged.
+    pub const FINISHING: &str = "Finishing";
+    /// The rendition is there.
+    pub const COMPLETED: &str = "Completed";
+    /// The rendition was there already.
+    pub const REUSED: &str = "Reused";
+    /// The source is smaller than the profile: never upscaled.
+    pub const SKIPPED_UPSCALE: &str = "SkippedUpscale";
+    /// The source cannot be decoded or is no video.
+    pub const BAD_INPUT: &str = "BadInput";
+    /// The settings do not fit the source or the encoder.
+    pub const BAD_SPEC: &str = "BadSpec";
+    /// A chunk failed more often than backoffLimit.
+    pub const BACKOFF_LIMIT_EXCEEDED: &str = "BackoffLimitExceeded";
+    /// The work took longer than activeDeadlineSeconds.
+    pub const DEADLINE_EXCEEDED: &str = "DeadlineExceeded";
+    /// Out of memory or space.
+    pub const RESOURCES_EXHAUSTED: &str = "ResourcesExhausted";
+}
+
+/// Reasons shared by kinds.
+pub mod shared {
+    /// Stopped by `spec.suspend`.
+    pub const SUSPENDED: &str = "Suspended";
+    /// Something another pass will mend: retried with back-off.
+    pub const RETRYING: &str = "Retrying";
+    /// Nothing is wrong.
+    pub const HEALTHY: &str = "Healthy";
+    /// The tracker does not answer; transfers go on.
+    pub const TRACKER_UNREACHABLE: &str = "TrackerUnreachable";
+    /// The spec passed an older schema and cannot be used.
+    pub const INVALID_SPEC: &str = "InvalidSpec";
+}
+
+/// Reasons of UploadCluster and BandwidthPool conditions.
+pub mod delivery {
+    /// Uploaders report.
+    pub const REPORTING: &str = "Reporting";
+    /// No report within the grace period.
+    pub const NO_REPORT: &str = "NoReport";
+    /// The BandwidthPool does not exist.
+    pub const POOL_NOT_FOUND: &str = "PoolNotFound";
+    /// The kubeconfig Secret is missing or refused (`exec`, insecure TLS).
+    pub const KUBECONFIG_REFUSED: &str = "KubeconfigRefused";
+    /// The cluster is another UploadCluster already.
+    pub const DUPLICATE_CLUSTER: &str = "DuplicateCluster";
+    /// The table in force is fresh.
+    pub const TABLE_IN_FORCE: &str = "TableInForce";
+    /// No active cluster.
+    pub const NO_ACTIVE_CLUSTER: &str = "NoActiveCluster";
+    /// Needs fit into the capacity.
+    pub const FITS: &str = "Fits";
+    /// Needs exceed the capacity: shared by objective Delay.
+    pub const NEEDS_EXCEED_CAPACITY: &str = "NeedsExceedCapacity";
+}

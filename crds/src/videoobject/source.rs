@@ -1,0 +1,61 @@
+//! One link, and what is needed to fetch from it.
+
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::types::{LabelName, SecretRef, SourceUrl};
+
+/// A link to the content.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = ("!has(self.credentialsSecretRef) || self.url.matches('(?i)^(https?|ftps?)://')", "credentialsSecretRef is for http, https, ftp and ftps links only"),
+    validation = ("!has(self.headers) || self.headers.size() == 0 || self.url.matches('(?i)^https?://')", "headers are for http and https links only"),
+)]
+pub struct Source {
+    /// Name of this source, unique in the list.
+    pub name: LabelName,
+    /// The link.
+    pub url: SourceUrl,
+    /// File to take when the link leads to several (torrent, Metalink): its path. Without it, the largest video.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = ("!self.startsWith('/') && !self.matches('(^|/)[.][.]?(/|$)')", "select must be the relative path of a file, without '.' or '..'"))]
+    #[schemars(length(min = 1, max = 1024))]
+    pub select: Option<String>,
+    /// Secret in this namespace with `username` and `password`, `token` (sent as a bearer token) or `cookie`.
+    /// Content fetched with credentials stays private to its namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials_secret_ref: Option<SecretRef>,
+    /// Further request headers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    #[schemars(length(max = 16))]
+    pub headers: Vec<Header>,
+    /// Sources with a lower number are preferred.
+    #[serde(default = "default_priority")]
+    #[schemars(range(min = 0, max = 1000))]
+    pub priority: i32,
+}
+
+/// A request header that is not secret.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Header {
+    /// Header name.
+    #[x_kube(
+        validation = ("self.matches('^[A-Za-z0-9-]+$')", "header name must be letters, digits and '-'"),
+        validation = ("!(self.lowerAscii() in ['authorization', 'proxy-authorization', 'cookie'])", "Authorization, Proxy-Authorization and Cookie are secrets: put them into a Secret and name it in credentialsSecretRef"),
+        validation = ("!(self.lowerAscii() in ['host', 'range', 'if-range', 'content-length', 'transfer-encoding', 'connection', 'accept-encoding', 'te', 'upgrade'])", "this header is set by the downloader itself"),
+    )]
+    #[schemars(length(min = 1, max = 64))]
+    pub name: String,
+    /// Header value.
+    #[x_kube(validation = ("!self.matches('[\\\\x00-\\\\x08\\\\x0a-\\\\x1f\\\\x7f]')", "header value must not contain control characters"))]
+    #[schemars(length(max = 1024))]
+    pub value: String,
+}
+
+/// The middle, so that a source can be put before or after the others.
+fn default_priority() -> i32 {
+    100
+}
