@@ -2,6 +2,8 @@
 //!
 //! `Ready` is first everywhere and means the object does what it is for. `Stalled` is True only after a
 //! terminal failure, so that `kubectl wait`, Flux and Helm see it; suspension is a reason, not a type.
+//! A worker's failure gives its own reason (`NotFound`, `DigestMismatch`, `CorruptMedia` and so on): those words belong to
+//! the protocol and are taken over as they are.
 
 /// Condition types.
 pub mod types {
@@ -59,44 +61,8 @@ pub mod video {
     pub const NO_UPLOADER: &str = "NoUploader";
     /// Evicted; fetched again when somebody asks.
     pub const ON_DEMAND: &str = "OnDemand";
-    /// The store has no space: paused until some is freed.
-    pub const STORE_FULL: &str = "StoreFull";
-    /// No progress within progressDeadlineSeconds.
-    pub const PROGRESS_DEADLINE_EXCEEDED: &str = "ProgressDeadlineExceeded";
     /// The Secret of a source is missing, lacks a key, or its namespace has not opted in.
     pub const CREDENTIALS_UNAVAILABLE: &str = "CredentialsUnavailable";
-}
-
-/// Reasons for a failed download: one per failure class of the downloader.
-pub mod download {
-    /// The server says the content is not there (404, 410).
-    pub const NOT_FOUND: &str = "NotFound";
-    /// The server refuses (401, 403).
-    pub const FORBIDDEN: &str = "Forbidden";
-    /// The host's name does not resolve.
-    pub const NAME_NOT_RESOLVED: &str = "NameNotResolved";
-    /// The address is private, loopback, link-local or otherwise not allowed.
-    pub const ADDRESS_REFUSED: &str = "AddressRefused";
-    /// The connection cannot be made or breaks again and again.
-    pub const UNREACHABLE: &str = "Unreachable";
-    /// The certificate or the TLS handshake is not acceptable.
-    pub const TLS_FAILED: &str = "TlsFailed";
-    /// The bytes do not have the digest that was asked for.
-    pub const DIGEST_MISMATCH: &str = "DigestMismatch";
-    /// The content does not have the size that was asked for.
-    pub const SIZE_MISMATCH: &str = "SizeMismatch";
-    /// The content changed while it was read.
-    pub const CONTENT_CHANGED: &str = "ContentChanged";
-    /// The sources deliver different contents.
-    pub const SOURCES_DISAGREE: &str = "SourcesDisagree";
-    /// The bytes are no video: a web page, a playlist, nothing at all.
-    pub const NOT_A_VIDEO: &str = "NotAVideo";
-    /// The content is larger than the operator's configuration allows.
-    pub const TOO_LARGE: &str = "TooLarge";
-    /// The link cannot be read.
-    pub const BAD_LINK: &str = "BadLink";
-    /// The server answers with errors of its own (5xx).
-    pub const SERVER_ERROR: &str = "ServerError";
 }
 
 /// Reasons of a TranscodeJob's conditions.
@@ -117,16 +83,10 @@ pub mod transcode {
     pub const REUSED: &str = "Reused";
     /// The source is smaller than the profile: never upscaled.
     pub const SKIPPED_UPSCALE: &str = "SkippedUpscale";
-    /// The source cannot be decoded or is no video.
-    pub const BAD_INPUT: &str = "BadInput";
-    /// The settings do not fit the source or the encoder.
-    pub const BAD_SPEC: &str = "BadSpec";
     /// A chunk failed more often than backoffLimit.
     pub const BACKOFF_LIMIT_EXCEEDED: &str = "BackoffLimitExceeded";
     /// The work took longer than activeDeadlineSeconds.
     pub const DEADLINE_EXCEEDED: &str = "DeadlineExceeded";
-    /// Out of memory or space.
-    pub const RESOURCES_EXHAUSTED: &str = "ResourcesExhausted";
 }
 
 /// Reasons shared by kinds.

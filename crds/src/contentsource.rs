@@ -30,35 +30,16 @@ use crate::types::{BytesPerSecond, SecretRef, condition_list};
         json_path = ".status.utilisationPercent",
         description = "Percent of the server's peak this system causes."
     ),
-    printcolumn(
-        name = "Age",
-        type_ = "date",
-        json_path = ".metadata.creationTimestamp"
-    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(
         name = "Ready",
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Ready\")].status",
         priority = 1
     ),
-    printcolumn(
-        name = "Dead",
-        type_ = "integer",
-        json_path = ".status.links.dead",
-        priority = 1
-    ),
-    printcolumn(
-        name = "Inconsistent",
-        type_ = "integer",
-        json_path = ".status.links.inconsistent",
-        priority = 1
-    ),
-    printcolumn(
-        name = "Last-Crawl",
-        type_ = "date",
-        json_path = ".status.lastCrawl",
-        priority = 1
-    )
+    printcolumn(name = "Dead", type_ = "integer", json_path = ".status.links.dead", priority = 1),
+    printcolumn(name = "Inconsistent", type_ = "integer", json_path = ".status.links.inconsistent", priority = 1),
+    printcolumn(name = "Last-Crawl", type_ = "date", json_path = ".status.lastCrawl", priority = 1)
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ContentSourceSpec {
@@ -82,7 +63,7 @@ pub struct ContentSourceSpec {
     #[serde(default = "default_connections")]
     #[schemars(range(min = 1, max = 64))]
     pub connections: i32,
-    /// Secret in this namespace with `username` and `password` or `token`.
+    /// Secret in this namespace with `username` and `password`, `cookie`, `headers` or `proxy`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_secret_ref: Option<SecretRef>,
     /// Stops the crawl; known links stay in use.

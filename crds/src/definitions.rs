@@ -6,9 +6,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 use kube::CustomResourceExt;
 
-use crate::{
-    BandwidthPool, ContentSource, TranscodeJob, TranscodeProfile, UploadCluster, VideoObject,
-};
+use crate::{BandwidthPool, ContentSource, TranscodeJob, TranscodeProfile, UploadCluster, VideoObject};
 
 /// API group of every kind.
 pub const GROUP: &str = "videocloud.dev";
@@ -30,11 +28,7 @@ pub fn definitions() -> Vec<CustomResourceDefinition> {
     ];
     for definition in &mut all {
         for version in &mut definition.spec.versions {
-            if let Some(schema) = version
-                .schema
-                .as_mut()
-                .and_then(|s| s.open_api_v3_schema.as_mut())
-            {
+            if let Some(schema) = version.schema.as_mut().and_then(|s| s.open_api_v3_schema.as_mut()) {
                 refuse_null(schema);
             }
         }

@@ -21,11 +21,7 @@ use crate::types::{BaseUrl, BytesPerSecond, ObjectName, SecretRef, condition_lis
     category = "videocloud",
     selectable = ".spec.poolRef",
     printcolumn(name = "Pool", type_ = "string", json_path = ".spec.poolRef"),
-    printcolumn(
-        name = "Active",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Active\")].status"
-    ),
+    printcolumn(name = "Active", type_ = "string", json_path = ".status.conditions[?(@.type==\"Active\")].status"),
     printcolumn(name = "Uploaders", type_ = "integer", json_path = ".status.uploaders"),
     printcolumn(
         name = "Capacity",
@@ -39,29 +35,15 @@ use crate::types::{BaseUrl, BytesPerSecond, ObjectName, SecretRef, condition_lis
         json_path = ".status.usedBytesPerSecond",
         description = "Bytes per second."
     ),
-    printcolumn(
-        name = "Age",
-        type_ = "date",
-        json_path = ".metadata.creationTimestamp"
-    ),
-    printcolumn(
-        name = "Endpoint",
-        type_ = "string",
-        json_path = ".spec.endpoint",
-        priority = 1
-    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Endpoint", type_ = "string", json_path = ".spec.endpoint", priority = 1),
     printcolumn(
         name = "Reason",
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Active\")].reason",
         priority = 1
     ),
-    printcolumn(
-        name = "Cluster-UID",
-        type_ = "string",
-        json_path = ".status.clusterUID",
-        priority = 1
-    )
+    printcolumn(name = "Cluster-UID", type_ = "string", json_path = ".status.clusterUID", priority = 1)
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -140,11 +122,7 @@ pub struct Uploaders {
 
 impl Default for Uploaders {
     fn default() -> Self {
-        Self {
-            min: default_min(),
-            max: default_max(),
-            capacity_bytes_per_second_per_replica: default_per_replica(),
-        }
+        Self { min: default_min(), max: default_max(), capacity_bytes_per_second_per_replica: default_per_replica() }
     }
 }
 
@@ -173,11 +151,7 @@ pub struct UploadClusterStatus {
     #[schemars(schema_with = "condition_list")]
     pub conditions: Vec<Condition>,
     /// UID of the cluster's kube-system namespace, so that one cluster is not counted twice.
-    #[serde(
-        default,
-        rename = "clusterUID",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, rename = "clusterUID", skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub cluster_uid: Option<String>,
     /// Uploaders that report.

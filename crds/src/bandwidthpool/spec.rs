@@ -41,29 +41,15 @@ use crate::types::BytesPerSecond;
         description = "Bytes downloaded per 1000 bytes uploaded."
     ),
     printcolumn(name = "Swarms", type_ = "integer", json_path = ".status.swarms"),
-    printcolumn(
-        name = "Age",
-        type_ = "date",
-        json_path = ".metadata.creationTimestamp"
-    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(
         name = "Ready",
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Ready\")].status",
         priority = 1
     ),
-    printcolumn(
-        name = "Generation",
-        type_ = "integer",
-        json_path = ".status.generation",
-        priority = 1
-    ),
-    printcolumn(
-        name = "Last-Solve",
-        type_ = "date",
-        json_path = ".status.lastSolve",
-        priority = 1
-    )
+    printcolumn(name = "Generation", type_ = "integer", json_path = ".status.generation", priority = 1),
+    printcolumn(name = "Last-Solve", type_ = "date", json_path = ".status.lastSolve", priority = 1)
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = ("!has(self.tenants) || self.tenants.map(t, t.sharePercent).sum() <= 100", "the tenants' sharePercent add up to more than 100"))]
@@ -158,10 +144,7 @@ pub struct Borrowing {
 
 impl Default for Exploration {
     fn default() -> Self {
-        Self {
-            enabled: true,
-            dither_percent: default_dither(),
-        }
+        Self { enabled: true, dither_percent: default_dither() }
     }
 }
 

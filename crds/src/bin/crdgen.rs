@@ -32,8 +32,7 @@ fn main() -> ExitCode {
 fn write(directory: &std::path::Path) -> anyhow::Result<()> {
     use anyhow::Context as _;
 
-    std::fs::create_dir_all(directory)
-        .with_context(|| format!("failed to make {}", directory.display()))?;
+    std::fs::create_dir_all(directory).with_context(|| format!("failed to make {}", directory.display()))?;
     for definition in definitions() {
         let path = directory.join(file_name(&definition));
         let yaml = serde_json::to_value(&definition)
@@ -58,10 +57,7 @@ fn whole_numbers(value: serde_json::Value) -> serde_json::Value {
             _ => Value::Number(number),
         },
         Value::Array(items) => items.into_iter().map(whole_numbers).collect(),
-        Value::Object(fields) => fields
-            .into_iter()
-            .map(|(name, value)| (name, whole_numbers(value)))
-            .collect(),
+        Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, whole_numbers(value))).collect(),
         other => other,
     }
 }

@@ -16,9 +16,9 @@ pub struct AudioSettings {
     #[serde(default = "default_bitrate")]
     #[schemars(range(min = 8_000, max = 640_000))]
     pub bitrate: BitsPerSecond,
-    /// Most channels: sources with more are mixed down, never up.
+    /// Most channels: 1 or 2; sources with more are mixed down.
     #[serde(default = "default_channels")]
-    #[schemars(range(min = 1, max = 6))]
+    #[schemars(range(min = 1, max = 2))]
     pub channels: i32,
     /// Integrated loudness to normalise to, in LUFS (EBU R 128); as it is unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -27,20 +27,7 @@ pub struct AudioSettings {
 }
 
 /// Audio codec.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum AudioCodec {
     /// AAC-LC: plays everywhere.
     #[default]
@@ -52,12 +39,7 @@ pub enum AudioCodec {
 
 impl Default for AudioSettings {
     fn default() -> Self {
-        Self {
-            codec: AudioCodec::default(),
-            bitrate: default_bitrate(),
-            channels: default_channels(),
-            loudness: None,
-        }
+        Self { codec: AudioCodec::default(), bitrate: default_bitrate(), channels: default_channels(), loudness: None }
     }
 }
 

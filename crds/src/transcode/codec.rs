@@ -7,9 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::types::{Bits, BitsPerSecond};
 
 /// Video codec of a rendition.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum VideoCodec {
     /// H.264 / AVC: plays everywhere.
     H264,
@@ -25,20 +23,7 @@ pub enum VideoCodec {
 }
 
 /// CPU time against bits, in words that mean about the same for every codec.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Preset {
     /// Least CPU, most bits.
     VeryFast,
@@ -71,20 +56,7 @@ pub struct RateControl {
 }
 
 /// Container of the progressive file.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Container {
     /// MP4 with the index in front.
     #[default]
@@ -96,9 +68,7 @@ pub enum Container {
 }
 
 /// Form a rendition is offered in.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Packaging {
     /// HTTP Live Streaming with fragmented MP4.
     #[serde(rename = "HLS")]
@@ -111,20 +81,7 @@ pub enum Packaging {
 }
 
 /// Treatment of high dynamic range sources.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum ToneMap {
     /// Map to standard range when the source is HDR.
     #[default]
@@ -134,20 +91,7 @@ pub enum ToneMap {
 }
 
 /// Treatment of text tracks.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Captions {
     /// Leave them out.
     #[default]

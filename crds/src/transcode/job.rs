@@ -31,41 +31,12 @@ use crate::types::{LocalObjectRef, ObjectName};
         json_path = ".status.progressPercent",
         description = "Percent of the whole job."
     ),
-    printcolumn(
-        name = "Chunks",
-        type_ = "string",
-        json_path = ".status.chunks",
-        description = "Chunks done of all."
-    ),
-    printcolumn(
-        name = "Age",
-        type_ = "date",
-        json_path = ".metadata.creationTimestamp"
-    ),
-    printcolumn(
-        name = "Reused",
-        type_ = "boolean",
-        json_path = ".status.reused",
-        priority = 1
-    ),
-    printcolumn(
-        name = "Queue",
-        type_ = "string",
-        json_path = ".spec.queueName",
-        priority = 1
-    ),
-    printcolumn(
-        name = "Key",
-        type_ = "string",
-        json_path = ".status.key",
-        priority = 1
-    ),
-    printcolumn(
-        name = "Failure",
-        type_ = "string",
-        json_path = ".status.failureClass",
-        priority = 1
-    ),
+    printcolumn(name = "Chunks", type_ = "string", json_path = ".status.chunks", description = "Chunks done of all."),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Reused", type_ = "boolean", json_path = ".status.reused", priority = 1),
+    printcolumn(name = "Queue", type_ = "string", json_path = ".spec.queueName", priority = 1),
+    printcolumn(name = "Key", type_ = "string", json_path = ".status.key", priority = 1),
+    printcolumn(name = "Failure", type_ = "string", json_path = ".status.failureClass", priority = 1),
     printcolumn(
         name = "Message",
         type_ = "string",
@@ -166,10 +137,7 @@ pub struct TtlSecondsAfterFinished {
 
 impl Default for Chunking {
     fn default() -> Self {
-        Self {
-            mode: ChunkingMode::default(),
-            seconds: default_chunk_seconds(),
-        }
+        Self { mode: ChunkingMode::default(), seconds: default_chunk_seconds() }
     }
 }
 

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::TranscodeSettings;
-use crate::types::{BitsPerSecond, Bytes, Digest, condition_list};
+use crate::types::{BitsPerSecond, Bytes, condition_list};
 
 /// State of a TranscodeJob.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -97,8 +97,6 @@ impl TranscodePhase {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TranscodeOutput {
-    /// Content id of the progressive file, or of the manifest tree when there is no file.
-    pub id: Digest,
     /// Bytes of all its parts.
     pub size: Bytes,
     /// Width in pixels.
@@ -123,17 +121,23 @@ pub struct Recommendation {
     pub distance: i32,
 }
 
-/// Kind of a failure, which decides whether a retry can help.
+/// Kind of a failure, which decides whether another try can help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum FailureClass {
-    /// The source cannot be decoded or is no video.
+    /// The bytes are wrong or unusable. Terminal.
     BadInput,
-    /// The settings do not fit the source or the encoder.
+    /// The settings do not fit the source or the encoder. Terminal.
     BadSpec,
+    /// The original cannot be had. Terminal until its sources change.
+    SourceFailed,
+    /// No progress within the deadline. Terminal.
+    Stalled,
     /// Something passing: retried.
     Transient,
-    /// Out of memory or space: retried with more.
+    /// Out of memory or scratch space: retried, with more where there is more.
     Resources,
-    /// Stopped from outside.
+    /// The store has no room: retried while room is made.
+    StoreFull,
+    /// Told to stop: retried.
     Interrupted,
 }

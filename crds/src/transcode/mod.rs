@@ -13,8 +13,6 @@ mod thumbnails;
 pub use audio::{AudioCodec, AudioSettings};
 pub use codec::{Captions, Container, Packaging, Preset, RateControl, ToneMap, VideoCodec};
 pub use job::{Chunking, ChunkingMode, TranscodeJob, TranscodeJobSpec, TtlSecondsAfterFinished};
-pub use job_status::{
-    FailureClass, Recommendation, TranscodeJobStatus, TranscodeOutput, TranscodePhase,
-};
+pub use job_status::{FailureClass, Recommendation, TranscodeJobStatus, TranscodeOutput, TranscodePhase};
 pub use profile::{TranscodeProfile, TranscodeSettings};
 pub use thumbnails::{Sprite, Thumbnails};

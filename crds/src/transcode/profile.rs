@@ -4,10 +4,7 @@
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    AudioSettings, Captions, Container, Packaging, Preset, RateControl, Thumbnails, ToneMap,
-    VideoCodec,
-};
+use super::{AudioSettings, Captions, Container, Packaging, Preset, RateControl, Thumbnails, ToneMap, VideoCodec};
 
 /// Settings of a rendition.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -35,6 +32,7 @@ use super::{
 #[x_kube(
     validation = ("!(self.codec in ['H264', 'HEVC']) || self.rateControl.crf <= 51", "crf of H264 and HEVC is 0 to 51"),
     validation = ("self.container != '3GP' || (self.codec == 'H264' && self.audio.codec == 'AAC')", "a 3GP file holds H264 and AAC only"),
+    validation = ("self.segmentSeconds % self.keyframeSeconds == 0", "segmentSeconds must be a multiple of keyframeSeconds"),
     validation = ("self.container != '3GP' || 'File' in self.packaging", "container 3GP needs File in packaging"),
 )]
 pub struct TranscodeSettings {
@@ -64,9 +62,13 @@ pub struct TranscodeSettings {
     /// Treatment of HDR sources.
     #[serde(default)]
     pub tone_map: ToneMap,
-    /// Length of a segment and distance of keyframes' grid, in seconds.
-    #[serde(default = "default_segment_seconds")]
+    /// Seconds between keyframes.
+    #[serde(default = "default_keyframe_seconds")]
     #[schemars(range(min = 1, max = 10))]
+    pub keyframe_seconds: i32,
+    /// Length of a segment in seconds, a multiple of keyframeSeconds.
+    #[serde(default = "default_segment_seconds")]
+    #[schemars(range(min = 1, max = 20))]
     pub segment_seconds: i32,
     /// Container of the progressive file.
     #[serde(default)]
@@ -92,9 +94,14 @@ fn default_threads() -> i32 {
     4
 }
 
-/// Two, the keyframe distance of the measured recipe.
-fn default_segment_seconds() -> i32 {
+/// Two: a seek lands within two seconds.
+fn default_keyframe_seconds() -> i32 {
     2
+}
+
+/// Four: two keyframes, which keeps playlists short and starts quick.
+fn default_segment_seconds() -> i32 {
+    4
 }
 
 fn default_packaging() -> Vec<Packaging> {

@@ -39,11 +39,7 @@ pub struct Sprite {
 
 impl Default for Thumbnails {
     fn default() -> Self {
-        Self {
-            poster: default_poster(),
-            poster_at_percent: default_poster_at(),
-            sprite: None,
-        }
+        Self { poster: default_poster(), poster_at_percent: default_poster_at(), sprite: None }
     }
 }
 

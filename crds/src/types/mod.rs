@@ -12,7 +12,7 @@ mod selector;
 mod text;
 
 pub use condition::condition_list;
-pub use digest::{Algorithm, Digest, DigestError};
+pub use digest::Digest;
 pub use duration::{DurationError, DurationText};
 pub use link::{BaseUrl, SourceUrl};
 pub use name::{LabelName, ObjectName};

@@ -50,10 +50,7 @@ pub enum LabelOperator {
 
 impl From<NamespaceSelector> for LabelSelector {
     fn from(selector: NamespaceSelector) -> Self {
-        let NamespaceSelector {
-            match_labels,
-            match_expressions,
-        } = selector;
+        let NamespaceSelector { match_labels, match_expressions } = selector;
         Self {
             match_labels: Some(match_labels),
             match_expressions: Some(match_expressions.into_iter().map(Into::into).collect()),
@@ -63,21 +60,13 @@ impl From<NamespaceSelector> for LabelSelector {
 
 impl From<LabelExpression> for LabelSelectorRequirement {
     fn from(expression: LabelExpression) -> Self {
-        let LabelExpression {
-            key,
-            operator,
-            values,
-        } = expression;
+        let LabelExpression { key, operator, values } = expression;
         let operator = match operator {
             LabelOperator::In => "In",
             LabelOperator::NotIn => "NotIn",
             LabelOperator::Exists => "Exists",
             LabelOperator::DoesNotExist => "DoesNotExist",
         };
-        Self {
-            key,
-            operator: operator.to_owned(),
-            values: Some(values),
-        }
+        Self { key, operator: operator.to_owned(), values: Some(values) }
     }
 }

@@ -14,8 +14,8 @@ pub use rendition::{Rendition, Reuse};
 pub use retention::{DeletionPolicy, Retention};
 pub use source::{Header, Source};
 pub use status::{
-    Content, Endpoint, EndpointType, Media, RenditionState, RenditionStatus, SourceState,
-    SourceStatus, Verification, VideoObjectStatus, VideoPhase,
+    Content, Endpoint, EndpointType, Media, RenditionState, RenditionStatus, SourceState, SourceStatus, Verification,
+    VideoObjectStatus, VideoPhase,
 };
 
 use kube::{CustomResource, KubeSchema};
@@ -61,35 +61,16 @@ use crate::types::{Bytes, Digest};
         json_path = ".status.content.size",
         description = "Bytes of the original."
     ),
-    printcolumn(
-        name = "Age",
-        type_ = "date",
-        json_path = ".metadata.creationTimestamp"
-    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(
         name = "Reason",
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
         priority = 1
     ),
-    printcolumn(
-        name = "Mode",
-        type_ = "string",
-        json_path = ".spec.delivery.mode",
-        priority = 1
-    ),
-    printcolumn(
-        name = "Pool",
-        type_ = "string",
-        json_path = ".spec.delivery.poolRef",
-        priority = 1
-    ),
-    printcolumn(
-        name = "Content",
-        type_ = "string",
-        json_path = ".status.content.id",
-        priority = 1
-    ),
+    printcolumn(name = "Mode", type_ = "string", json_path = ".spec.delivery.mode", priority = 1),
+    printcolumn(name = "Pool", type_ = "string", json_path = ".spec.delivery.poolRef", priority = 1),
+    printcolumn(name = "Content", type_ = "string", json_path = ".status.content.id", priority = 1),
     printcolumn(
         name = "Message",
         type_ = "string",

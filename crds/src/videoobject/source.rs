@@ -22,7 +22,7 @@ pub struct Source {
     #[x_kube(validation = ("!self.startsWith('/') && !self.matches('(^|/)[.][.]?(/|$)')", "select must be the relative path of a file, without '.' or '..'"))]
     #[schemars(length(min = 1, max = 1024))]
     pub select: Option<String>,
-    /// Secret in this namespace with `username` and `password`, `token` (sent as a bearer token) or `cookie`.
+    /// Secret in this namespace with `username` and `password`, `cookie`, `headers` (one `Name: value` a line) or `proxy`.
     /// Content fetched with credentials stays private to its namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_secret_ref: Option<SecretRef>,
@@ -31,7 +31,7 @@ pub struct Source {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     #[schemars(length(max = 16))]
     pub headers: Vec<Header>,
-    /// Sources with a lower number are preferred.
+    /// Sources with a higher number are tried first.
     #[serde(default = "default_priority")]
     #[schemars(range(min = 0, max = 1000))]
     pub priority: i32,

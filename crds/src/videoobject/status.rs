@@ -5,7 +5,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::types::{BitsPerSecond, Bytes, Digest, LabelName, ObjectName, condition_list};
+use crate::types::{BitsPerSecond, Bytes, LabelName, ObjectName, condition_list};
 
 /// State of a VideoObject.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -94,8 +94,9 @@ impl VideoPhase {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Content {
-    /// Content id: the SHA-256 of all bytes, `sha256:` and hex.
-    pub id: Digest,
+    /// Content id: the SHA-256 of all bytes, 64 hex digits.
+    #[schemars(length(min = 64, max = 64))]
+    pub id: String,
     /// Bytes.
     pub size: Bytes,
     /// What a player needs to know.
@@ -185,20 +186,16 @@ pub struct SourceStatus {
 /// State of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum SourceState {
-    /// Not tried yet.
-    Pending,
-    /// Delivering.
+    /// Not yet asked.
+    Waiting,
+    /// Gives bytes.
     Active,
-    /// Delivered its part.
-    Done,
-    /// Not needed: the content was known, or others were enough.
-    Unused,
-    /// Cannot be fetched.
-    Dead,
-    /// Delivers other bytes than the rest.
-    Inconsistent,
-    /// Refused by policy, for example a private address.
-    Refused,
+    /// Usable, not needed at the moment, or any more.
+    Idle,
+    /// Given up for good.
+    Failed,
+    /// Gave wrong bytes.
+    Banned,
 }
 
 /// State of one rendition.
@@ -271,9 +268,7 @@ pub struct Endpoint {
 }
 
 /// What an endpoint serves.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum EndpointType {
     /// HLS multivariant playlist.
     #[serde(rename = "HLS")]
