@@ -1,0 +1,1 @@
+//! Installing the chart and finding the edge.
