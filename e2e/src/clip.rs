@@ -50,7 +50,19 @@ pub async fn synthesise(ffmpeg: &Path, path: &Path, seconds: u32, seed: u32) -> 
     let audio = format!("sine=frequency={}:duration={seconds}", 300 + seed % 700);
     let output = Command::new(ffmpeg)
         .args(["-nostdin", "-v", "error", "-y", "-f", "lavfi", "-i", &video, "-f", "lavfi", "-i", &audio])
-        .args(["-c:v", "libx264", "-preset", "ultrafast", "-g", "50", "-pix_fmt", "yuv420p", "-c:a", "aac", "-shortest"])
+        .args([
+            "-c:v",
+            "libx264",
+            "-preset",
+            "ultrafast",
+            "-g",
+            "50",
+            "-pix_fmt",
+            "yuv420p",
+            "-c:a",
+            "aac",
+            "-shortest",
+        ])
         .args(["-metadata", &format!("comment=clip {seed}")])
         .arg(path)
         .kill_on_drop(true)

@@ -24,20 +24,16 @@ pub struct Seen {
 /// # Errors
 /// ffmpeg is missing, or cannot open or decode what the edge serves: the message carries its words.
 pub async fn play(tools: &Path, url: &str, seconds: u32) -> anyhow::Result<Seen> {
-    let probe = run(
-        Command::new(tools.join("ffprobe"))
-            .args(["-v", "error", "-of", "json", "-show_entries", "stream=codec_name,codec_type,width,height,sample_rate"])
-            .arg(url),
-    )
+    let probe = run(Command::new(tools.join("ffprobe"))
+        .args(["-v", "error", "-of", "json", "-show_entries", "stream=codec_name,codec_type,width,height,sample_rate"])
+        .arg(url))
     .await
     .with_context(|| format!("failed to open {url}"))?;
     let probe: Value = serde_json::from_slice(&probe)?;
     let streams = probe["streams"].as_array().map(|streams| streams.iter().map(describe).collect()).unwrap_or_default();
-    let progress = run(
-        Command::new(tools.join("ffmpeg"))
-            .args(["-nostdin", "-v", "error", "-xerror", "-progress", "pipe:1", "-nostats", "-i", url])
-            .args(["-map", "0:v:0?", "-map", "0:a:0?", "-t", &seconds.to_string(), "-f", "null", "-"]),
-    )
+    let progress = run(Command::new(tools.join("ffmpeg"))
+        .args(["-nostdin", "-v", "error", "-xerror", "-progress", "pipe:1", "-nostats", "-i", url])
+        .args(["-map", "0:v:0?", "-map", "0:a:0?", "-t", &seconds.to_string(), "-f", "null", "-"]))
     .await
     .with_context(|| format!("failed to play {url}"))?;
     let progress = String::from_utf8_lossy(&progress);

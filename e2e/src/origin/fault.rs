@@ -66,7 +66,8 @@ async fn stall() -> Response {
         Bytes::new()
     });
     let body = stream::once(async { head() }).chain(silence).map(Ok::<_, std::io::Error>);
-    ([(header::CONTENT_TYPE, "video/mp4"), (header::CONTENT_LENGTH, "1000000")], Body::from_stream(body)).into_response()
+    ([(header::CONTENT_TYPE, "video/mp4"), (header::CONTENT_LENGTH, "1000000")], Body::from_stream(body))
+        .into_response()
 }
 
 #[derive(Deserialize)]

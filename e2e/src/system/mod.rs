@@ -6,5 +6,4 @@ pub mod follow;
 
 mod objects;
 
-
 pub use objects::{ObjectError, Objects};

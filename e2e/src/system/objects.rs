@@ -100,7 +100,8 @@ impl Objects {
                 serde::Deserialize::deserialize(document).map_err(|e| ObjectError::Manifest(e.to_string()))?;
             let Some(object) = object else { continue };
             let kind = object.types.clone().unwrap_or_default();
-            let gvk = kube::core::GroupVersionKind::try_from(&kind).map_err(|e| ObjectError::Manifest(e.to_string()))?;
+            let gvk =
+                kube::core::GroupVersionKind::try_from(&kind).map_err(|e| ObjectError::Manifest(e.to_string()))?;
             let (resource, capabilities) = discovery
                 .resolve_gvk(&gvk)
                 .ok_or_else(|| ObjectError::Manifest(format!("the server has no kind {}", kind.kind)))?;
