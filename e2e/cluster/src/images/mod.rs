@@ -1,0 +1,3 @@
+//! Images: the pause image made without any tool, and loading archives into a cluster.
+
+pub mod archive;
