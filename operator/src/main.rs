@@ -1,3 +1,12 @@
-//! The hub operator: one controller per kind.
+//! The operator's process: flags, logs, signals, exit code.
 
-fn main() {}
+use clap::Parser;
+use videocloud_operator::config::Settings;
+
+fn main() {
+    let settings = Settings::parse();
+    if let Err(message) = settings.check() {
+        eprintln!("{message}");
+        std::process::exit(2);
+    }
+}

@@ -1,0 +1,140 @@
+//! What Jobs look like: images, resources, limits in time, queue and priority.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use url::Url;
+
+use super::{Quantities, seconds};
+
+/// When the kubelet pulls an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "PascalCase")]
+pub enum PullPolicy {
+    /// At each start.
+    Always,
+    /// When the node has none.
+    IfNotPresent,
+    /// Never: the node has it.
+    Never,
+}
+
+impl PullPolicy {
+    /// The word Kubernetes uses.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Always => "Always",
+            Self::IfNotPresent => "IfNotPresent",
+            Self::Never => "Never",
+        }
+    }
+}
+
+/// What Jobs look like.
+#[derive(Debug, Clone, Args)]
+pub struct JobFlags {
+    /// Image of the downloader.
+    #[arg(long, env = "VIDEOCLOUD_OPERATOR_DOWNLOADER_IMAGE")]
+    pub downloader_image: String,
+    /// Image of the transcoder.
+    #[arg(long, env = "VIDEOCLOUD_OPERATOR_TRANSCODER_IMAGE")]
+    pub transcoder_image: String,
+    /// When these images are pulled.
+    #[arg(long, env = "VIDEOCLOUD_OPERATOR_IMAGE_PULL_POLICY", value_enum, default_value = "IfNotPresent")]
+    pub image_pull_policy: PullPolicy,
+    /// Secrets of the system namespace to pull them with, comma-separated.
+    #[arg(long, env = "VIDEOCLOUD_OPERATOR_IMAGE_PULL_SECRETS", value_delimiter = ',')]
+    pub image_pull_secrets: Vec<String>,
+    /// Where Jobs reach the tracker, when that is not --tracker-url.
+    #[arg(long, env = "VIDEOCLOUD_OPERATOR_JOBS_TRACKER_URL")]
+    pub jobs_tracker_url: Option<Url>,
+    /// Networks (CIDR, comma-separated) links may lead to although their addresses are private.
+    #[arg(long, env = "VIDEOCLOUD_OPERATOR_ALLOW_NETWORKS", value_delimiter = ',')]
+    pub allow_networks: Vec<String>,
+    /// Largest content that is downloaded, bytes.
+    #[arg(long, env = "VIDEOCLOUD_OPERATOR_MAX_CONTENT_SIZE", default_value_t = 1 << 40)]
+    pub max_content_size: u64,
+    /// Connections of one download to one host.
+    #[arg(long, env = "VIDEOCLOUD_OPERATOR_CONNECTIONS_PER_HOST", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub connections_per_host: u32,
+    /// Resources a downloader asks for.
+    #[arg(long, env = "VIDEOCLOUD_OPERATOR_DOWNLOADER_REQUESTS", default_value = "cpu=100m,memory=128Mi")]
+    pub downloader_requests: Quantities,
+    /// Resources a downloader is held to.
+    #[arg(long, env = "VIDEOCLOUD_OPERATOR_DOWNLOADER_LIMITS", default_value = "memory=512Mi")]
+    pub downloader_limits: Quantities,
+    /// Size of a downloader's scratch volume.
+    #[arg(long, env = "VIDEOCLOUD_OPERATOR_DOWNLOADER_SCRATCH", default_value = "1Gi")]
+    pub downloader_scratch: String,
+    /// Resources a transcoder asks for.
+    #[arg(long, env = "VIDEOCLOUD_OPERATOR_TRANSCODER_REQUESTS", default_value = "cpu=1,memory=512Mi")]
+    pub transcoder_requests: Quantities,
+    /// Resources a transcoder is held to.
+    #[arg(long, env = "VIDEOCLOUD_OPERATOR_TRANSCODER_LIMITS", default_value = "memory=4Gi")]
+    pub transcoder_limits: Quantities,
+    /// Size of a transcoder's scratch volume.
+    #[arg(long, env = "VIDEOCLOUD_OPERATOR_TRANSCODER_SCRATCH", default_value = "20Gi")]
+    pub transcoder_scratch: String,
+    /// Chunks of one run that are encoded side by side, unless the TranscodeJob says otherwise.
+    #[arg(long, env = "VIDEOCLOUD_OPERATOR_CHUNK_PARALLELISM", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub chunk_parallelism: u32,
+    /// Pods a Job may lose to faults that another try may not meet, before it fails.
+    #[arg(long, env = "VIDEOCLOUD_OPERATOR_JOB_BACKOFF_LIMIT", default_value_t = 20)]
+    pub job_backoff_limit: u32,
+    /// Seconds a Job is kept after it finished.
+    #[arg(long, env = "VIDEOCLOUD_OPERATOR_JOB_TTL", value_parser = seconds, default_value = "3600")]
+    pub job_ttl: Duration,
+    /// Seconds a download may run in all; its progress deadline usually ends it long before.
+    #[arg(long, env = "VIDEOCLOUD_OPERATOR_DOWNLOAD_DEADLINE", value_parser = seconds, default_value = "2592000")]
+    pub download_deadline: Duration,
+    /// Seconds each Job of a transcode run may run, unless the TranscodeJob says otherwise.
+    #[arg(long, env = "VIDEOCLOUD_OPERATOR_TRANSCODE_DEADLINE", value_parser = seconds, default_value = "86400")]
+    pub transcode_deadline: Duration,
+    /// PriorityClass of Jobs' pods.
+    #[arg(long, env = "VIDEOCLOUD_OPERATOR_PRIORITY_CLASS")]
+    pub priority_class: Option<String>,
+    /// Kueue LocalQueue of the system namespace that admits Jobs; they are then made suspended and Kueue starts them.
+    #[arg(long, env = "VIDEOCLOUD_OPERATOR_QUEUE_NAME")]
+    pub queue_name: Option<String>,
+    /// User and group Jobs run as.
+    #[arg(long, env = "VIDEOCLOUD_OPERATOR_JOB_USER", default_value_t = 65532, value_parser = clap::value_parser!(i64).range(1..))]
+    pub job_user: i64,
+}
+
+/// Resources of one kind of worker.
+#[derive(Debug, Clone, Copy)]
+pub struct WorkerResources<'a> {
+    /// The image.
+    pub image: &'a str,
+    /// What it asks for.
+    pub requests: &'a Quantities,
+    /// What it is held to.
+    pub limits: &'a Quantities,
+    /// Size of its scratch volume, a quantity.
+    pub scratch: &'a str,
+}
+
+impl JobFlags {
+    /// Resources of a downloader.
+    #[must_use]
+    pub fn downloader(&self) -> WorkerResources<'_> {
+        WorkerResources {
+            image: &self.downloader_image,
+            requests: &self.downloader_requests,
+            limits: &self.downloader_limits,
+            scratch: &self.downloader_scratch,
+        }
+    }
+
+    /// Resources of a transcoder.
+    #[must_use]
+    pub fn transcoder(&self) -> WorkerResources<'_> {
+        WorkerResources {
+            image: &self.transcoder_image,
+            requests: &self.transcoder_requests,
+            limits: &self.transcoder_limits,
+            scratch: &self.transcoder_scratch,
+        }
+    }
+}
