@@ -14,6 +14,10 @@ pub struct TranscodeJobStatus {
     /// Generation of the spec this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
+    /// Value of the annotation `videocloud.dev/retry` this status is about: another value asks for another try.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub observed_retry: Option<String>,
     /// Where the job is on its way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<TranscodePhase>,
