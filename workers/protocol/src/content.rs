@@ -6,6 +6,7 @@ use crate::ids::ContentId;
 
 /// How the bytes of a content came to be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Verification {
     /// The whole-file digest the user gave.
     Digest,
@@ -19,6 +20,7 @@ pub enum Verification {
 
 /// Who may be told that a content exists. Content fetched with credentials stays private to its namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Visibility {
     /// Anyone who asks for the same link or digest.
     Public,
@@ -28,6 +30,7 @@ pub enum Visibility {
 
 /// The commit point of a content in the store: `contents/<id>.json`, put only if absent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ContentManifest {
     /// SHA-256 of the whole file.
@@ -48,6 +51,7 @@ pub struct ContentManifest {
 
 /// Hashes by which other protocols know the same bytes, lower-case hex. Any one finds all the others (Open-P2SP, section 1).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct ContentHashes {
     /// SHA-1 of the whole file.
@@ -66,6 +70,7 @@ pub struct ContentHashes {
 
 /// What a probe found in a content. Ticks and rates are rounded for people; plans carry the exact ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct MediaFacts {
     /// Container, for example `mov` or `matroska`.

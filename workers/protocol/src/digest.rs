@@ -50,6 +50,7 @@ impl Algorithm {
 
 /// A digest with its algorithm.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct Digest {
     algorithm: Algorithm,

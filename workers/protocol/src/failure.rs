@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a failure means for the work. Wire form and exit code are stable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum FailureClass {
     /// The bytes are wrong or unusable: digest, size, not media, corrupt, a bomb. Terminal.
     BadInput,
@@ -70,6 +71,7 @@ impl FailureClass {
 /// A failure as it is reported: class, reason (CamelCase, becomes a condition's reason) and message (one or two sentences:
 /// what happened, to what, what to do).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[error("{reason}: {message}")]
 pub struct Failure {
     /// What it means for the work.

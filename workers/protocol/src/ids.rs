@@ -24,9 +24,10 @@ impl InvalidId {
 }
 
 macro_rules! hex_id {
-    ($(#[$doc:meta])* $name:ident, $bytes:literal, $expected:literal) => {
+    ($(#[$doc:meta])* $name:ident, $bytes:literal, $pattern:literal, $expected:literal) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(extend("pattern" = $pattern)))]
         #[serde(try_from = "String", into = "String")]
         pub struct $name([u8; $bytes]);
 
@@ -106,19 +107,19 @@ macro_rules! hex_id {
 
 hex_id!(
     /// A content: the SHA-256 of the whole file. Knowing it grants nothing; it only names.
-    ContentId, 32, "64 lower-case hex digits (SHA-256 of the whole file)"
+    ContentId, 32, "^[0-9a-f]{64}$", "64 lower-case hex digits (SHA-256 of the whole file)"
 );
 hex_id!(
     /// A rendition: SHA-256 over the source content and the resolved settings. Same key, same object.
-    RenditionKey, 32, "64 lower-case hex digits"
+    RenditionKey, 32, "^[0-9a-f]{64}$", "64 lower-case hex digits"
 );
 hex_id!(
     /// What several objects may want together: derived from visibility, digest and links, see [`crate::tracker::Wanted`].
-    ClaimKey, 16, "32 lower-case hex digits"
+    ClaimKey, 16, "^[0-9a-f]{32}$", "32 lower-case hex digits"
 );
 hex_id!(
     /// One pass over a source that makes a set of renditions: derived from the sorted rendition keys.
-    RunId, 16, "32 lower-case hex digits"
+    RunId, 16, "^[0-9a-f]{32}$", "32 lower-case hex digits"
 );
 
 impl RunId {
@@ -132,8 +133,28 @@ impl RunId {
     }
 }
 
+/// What a task does, read from its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TaskKind {
+    /// [`TaskId::download`].
+    Download(ClaimKey),
+    /// [`TaskId::plan`].
+    Plan(RunId),
+    /// [`TaskId::chunks`].
+    Chunks(RunId),
+    /// [`TaskId::chunk`].
+    Chunk(RunId, u32),
+    /// [`TaskId::finish`].
+    Finish(RunId),
+}
+
 /// One unit of work given to a worker, and the subject of its token: a DNS label of at most 63 characters.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(extend("pattern" = "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"))
+)]
 #[serde(try_from = "String", into = "String")]
 pub struct TaskId(String);
 
@@ -172,6 +193,26 @@ impl TaskId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// What the task does; `None` for a name that none of the constructors gives.
+    #[must_use]
+    pub fn kind(&self) -> Option<TaskKind> {
+        if let Some(key) = self.0.strip_prefix("dl-") {
+            return key.parse().ok().map(TaskKind::Download);
+        }
+        let (run, part) = self.0.strip_prefix("tc-")?.split_once('-')?;
+        let run: RunId = run.parse().ok()?;
+        match part {
+            "plan" => Some(TaskKind::Plan(run)),
+            "chunk" => Some(TaskKind::Chunks(run)),
+            "finish" => Some(TaskKind::Finish(run)),
+            _ => {
+                let index: u32 = part.strip_prefix("chunk-")?.parse().ok()?;
+                // `+1` and `01` parse as numbers, but no constructor writes them.
+                (*self == Self::chunk(&run, index)).then_some(TaskKind::Chunk(run, index))
+            }
+        }
     }
 
     /// Whether a token for `self` may report on `task`: itself, or an index of an Indexed Job's task.
@@ -247,6 +288,22 @@ mod tests {
     fn run_ignores_order_and_repeats() {
         let (a, b) = (RenditionKey::from_bytes([1; 32]), RenditionKey::from_bytes([2; 32]));
         assert_eq!(RunId::of([a, b]), RunId::of([b, a, a]));
+    }
+
+    #[test]
+    fn kinds_are_what_the_constructors_wrote() {
+        let (key, run) = (ClaimKey::from_bytes([3; 16]), RunId::from_bytes([7; 16]));
+        assert_eq!(TaskId::download(&key).kind(), Some(TaskKind::Download(key)));
+        assert_eq!(TaskId::plan(&run).kind(), Some(TaskKind::Plan(run)));
+        assert_eq!(TaskId::chunks(&run).kind(), Some(TaskKind::Chunks(run)));
+        assert_eq!(TaskId::chunk(&run, 12).kind(), Some(TaskKind::Chunk(run, 12)));
+        assert_eq!(TaskId::finish(&run).kind(), Some(TaskKind::Finish(run)));
+        let chunk = TaskId::chunks(&run);
+        for bad in
+            ["dl-1".to_owned(), format!("{chunk}-01"), format!("{chunk}-x"), format!("{chunk}ed"), "x".to_owned()]
+        {
+            assert_eq!(bad.parse::<TaskId>().ok().and_then(|task| task.kind()), None, "{bad}");
+        }
     }
 
     #[test]

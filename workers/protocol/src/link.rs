@@ -41,6 +41,7 @@ pub enum Scheme {
 /// A link in normal form (fragment dropped, host and scheme lower-case). `Display` and `Debug` leave the query string out, because
 /// queries carry signatures; [`Link::url`] is the whole.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct Link(Url);
 

@@ -6,6 +6,7 @@ use crate::ids::{ContentId, RenditionKey};
 
 /// Who may fetch what is published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Access {
     /// Anyone.
     Public,
@@ -15,6 +16,7 @@ pub enum Access {
 
 /// A rendition under the name its owner knows it by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PublishedRendition {
     /// The profile's name, used in paths.
@@ -25,6 +27,7 @@ pub struct PublishedRendition {
 
 /// Everything the edge serves for one object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Publication {
     /// The object's uid: a publication whose owner is gone is swept.

@@ -12,6 +12,7 @@ use crate::{
 
 /// A relative path inside a rendition's tree: 1 to 4 segments of `[a-z0-9._-]`, none starting with a dot. It cannot escape.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct TreePath(String);
 
@@ -74,6 +75,7 @@ impl fmt::Debug for TreePath {
 
 /// One file of a rendition's tree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct TreeFile {
     /// Where it lies in the tree.
@@ -88,6 +90,7 @@ pub struct TreeFile {
 
 /// What a track carries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "type")]
 pub enum TrackKind {
     /// Pictures.
@@ -117,6 +120,7 @@ pub enum TrackKind {
 
 /// A piece of a track that can be played from its start: a byte range of the track's one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Segment {
     /// First byte in the file.
     pub offset: u64,
@@ -128,6 +132,7 @@ pub struct Segment {
 
 /// One track: a single fragmented MP4 (CMAF) file whose head is the initialisation segment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Track {
     /// Short name, unique in the rendition, used in URLs: `video`, `audio-1`.
@@ -154,6 +159,7 @@ pub struct Track {
 
 /// The progressive file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Progressive {
     /// The file in the tree.
@@ -164,6 +170,7 @@ pub struct Progressive {
 
 /// The commit point of a rendition in the store: `renditions/<key>.json`, put only if absent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct RenditionManifest {
     /// Its key.
@@ -194,6 +201,7 @@ pub struct RenditionManifest {
 
 /// What the index and an object's status keep of a rendition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct RenditionSummary {
     /// Its key.

@@ -7,6 +7,7 @@ use crate::ids::{ContentId, RenditionKey};
 
 /// Video codecs that can be encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum VideoCodec {
     /// H.264 High, by x264.
     H264,
@@ -22,6 +23,7 @@ pub enum VideoCodec {
 
 /// Audio codecs that can be encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum AudioCodec {
     /// AAC-LC.
     Aac,
@@ -31,6 +33,7 @@ pub enum AudioCodec {
 
 /// Container of the progressive file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Container {
     /// MP4 with the index in front.
     Mp4,
@@ -42,6 +45,7 @@ pub enum Container {
 
 /// What to make besides the tracks themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Packaging {
     /// Serve HLS (fMP4).
@@ -56,6 +60,7 @@ pub struct Packaging {
 
 /// The box a picture must fit in, in pixels, both even. A smaller source is never enlarged; a portrait source turns the box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Frame {
     /// Width of the landscape box.
     pub width: u32,
@@ -65,6 +70,7 @@ pub struct Frame {
 
 /// Capped constant quality: the only rate control that survives chunks (reference figures in docs/transcoding.md).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct RateControl {
     /// Constant rate factor, 0..=63 (0..=51 for H.264 and HEVC).
@@ -77,6 +83,7 @@ pub struct RateControl {
 
 /// Audio of a rendition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct AudioSettings {
     /// Codec.
@@ -91,6 +98,7 @@ pub struct AudioSettings {
 
 /// All that decides the bytes of a rendition, the encoder's threads included. Serialised canonically for [`rendition_key`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct RenditionSettings {
     /// Name of the profile, for people and paths; not part of the key.

@@ -11,6 +11,7 @@ use crate::{
 
 /// One source of a download.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SourceSpec {
     /// The name its owner gave it; status and progress use it.
@@ -33,6 +34,7 @@ pub struct SourceSpec {
 
 /// Ceilings of one download. All are required, so that none is forgotten.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct DownloadLimits {
     /// Largest content, bytes.
@@ -59,6 +61,7 @@ impl Default for DownloadLimits {
 
 /// What the index already believes of a link: to be confirmed with one request instead of a transfer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct KnownContent {
     /// The link that led there.
@@ -77,6 +80,7 @@ pub struct KnownContent {
 
 /// The order: `VIDEOCLOUD_TASK` of a downloader pod.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct DownloadTask {
     /// The task to report as.
@@ -105,6 +109,7 @@ pub struct DownloadTask {
 
 /// How a source fares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum SourceState {
     /// Not yet asked.
     Waiting,
@@ -120,12 +125,13 @@ pub enum SourceState {
 
 /// What a source did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SourceReport {
     /// The name its owner gave it.
     pub name: String,
-    /// The link, as it may be shown.
-    pub link: String,
+    /// The link, whole: the index needs it. Show it by `Display`, which leaves the query out.
+    pub link: Link,
     /// How it fares.
     pub state: SourceState,
     /// A word of [`crate::failure::reason`] when it failed.
@@ -146,6 +152,7 @@ pub struct SourceReport {
 
 /// What came of a download.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct DownloadOutcome {
     /// The content, as committed in the store.

@@ -7,6 +7,7 @@ use crate::{failure::Failure, ids::TaskId};
 
 /// How far a running task is. Sent about every 2 s while something changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct Progress {
     /// Work done: bytes of a download, frames of an encode.
@@ -24,6 +25,7 @@ pub struct Progress {
 
 /// What came of a task that did what it was ordered to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind")]
 pub enum Outcome {
     /// Of a download.
@@ -38,10 +40,11 @@ pub enum Outcome {
 
 /// What a worker reports when it ends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum TaskResult {
     /// Done.
     Succeeded(Outcome),
-    /// Not done. A class that is not terminal is followed by another try of the Job.
+    /// Not done. A class that is not terminal is followed by another try of the Job, and does not end the task.
     Failed {
         /// Why.
         failure: Failure,
@@ -53,21 +56,26 @@ pub enum TaskResult {
 
 /// How a task stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum TaskState {
-    /// Reported progress and no result yet.
+    /// Reported progress, or a failure that another try may mend.
     Running(Progress),
-    /// Ended.
+    /// Ended: done, or failed for good (a terminal class).
     Ended(TaskResult),
 }
 
 /// A task as the operator reads it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct TaskRecord {
     /// Which.
     pub task: TaskId,
     /// How it stands.
     pub state: TaskState,
+    /// Of a running task, why its last try failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<Failure>,
     /// The tracker's revision when it last changed; grows over all tasks.
     pub revision: u64,
 }

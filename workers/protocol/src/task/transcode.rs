@@ -10,6 +10,7 @@ use crate::{
 
 /// One rendition to make.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct RenditionOrder {
     /// Its key.
@@ -20,6 +21,7 @@ pub struct RenditionOrder {
 
 /// How a source is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Chunking {
     /// Wanted seconds a chunk, 20..=600; 0 for one chunk whatever the length.
@@ -37,6 +39,7 @@ impl Default for Chunking {
 
 /// Which part of the run a task is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum TranscodeWork {
     /// Probe and cut. With one chunk, do the rest too.
     Plan,
@@ -48,6 +51,7 @@ pub enum TranscodeWork {
 
 /// The order: `VIDEOCLOUD_TASK` of a transcoder pod.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct TranscodeTask {
     /// The task to report as (for chunks, the Indexed Job's; each index appends itself).
@@ -66,6 +70,7 @@ pub struct TranscodeTask {
 
 /// What came of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "next")]
 pub enum PlanOutcome {
     /// So many chunks are to be encoded, then finished.
@@ -81,6 +86,7 @@ pub enum PlanOutcome {
 
 /// What came of a chunk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ChunkOutcome {
     /// Which.
@@ -93,6 +99,7 @@ pub struct ChunkOutcome {
 
 /// What came of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct TranscodeOutcome {
     /// The renditions, as committed in the store.

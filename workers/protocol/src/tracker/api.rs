@@ -13,6 +13,7 @@ use crate::{
 
 /// What an object wants: the same wish gives the same key, whoever has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Wanted {
     /// Links, in any order.
@@ -50,6 +51,7 @@ impl Wanted {
 
 /// The object that claims.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ClaimOwner {
     /// Kubernetes uid.
     pub uid: String,
@@ -61,6 +63,7 @@ pub struct ClaimOwner {
 
 /// `PUT /v1/claims/{key}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ClaimRequest {
     /// Who claims.
     pub owner: ClaimOwner,
@@ -68,18 +71,9 @@ pub struct ClaimRequest {
     pub wanted: Wanted,
 }
 
-/// A content as the index knows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ContentRecord {
-    /// As committed in the store.
-    pub manifest: ContentManifest,
-    /// Objects that claim it.
-    pub claims: u64,
-}
-
 /// Answer to a claim.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ClaimAnswer {
     /// The content, when it is known for certain: by digest, or by a link confirmed lately. No Job is needed then.
@@ -94,6 +88,7 @@ pub struct ClaimAnswer {
 
 /// A claim that is alive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LiveClaim {
     /// What.
     pub key: ClaimKey,
@@ -105,6 +100,7 @@ pub struct LiveClaim {
 
 /// `POST /v1/claims/sync`: every claim that is alive. Others are dropped, missing ones restored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ClaimSync {
     /// All of them.
     pub claims: Vec<LiveClaim>,
@@ -114,6 +110,7 @@ pub struct ClaimSync {
 
 /// Answer to a sync.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ClaimSyncAnswer {
     /// Claims that were dropped.
     pub dropped: u64,
@@ -125,6 +122,7 @@ pub struct ClaimSyncAnswer {
 
 /// Answer to `GET /v1/updates?after=<revision>&wait=<seconds>`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Updates {
     /// Names this database; another epoch means another database, and revisions start again.
     pub epoch: String,
@@ -136,6 +134,7 @@ pub struct Updates {
 
 /// `POST /v1/renditions/resolve`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RenditionsRequest {
     /// Exact keys, at most 1,000.
     pub keys: Vec<RenditionKey>,
@@ -145,6 +144,7 @@ pub struct RenditionsRequest {
 
 /// Answer to a resolve: those that exist.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RenditionsAnswer {
     /// By key or by source, each once.
     pub renditions: Vec<RenditionSummary>,
@@ -152,6 +152,7 @@ pub struct RenditionsAnswer {
 
 /// What an uploader served of one content since its last report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct UploaderSwarm {
     /// The content (for a rendition, the content it was made from).
@@ -164,6 +165,7 @@ pub struct UploaderSwarm {
 
 /// `POST /v1/uploaders/{name}/report`, every 10 s.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct UploaderReport {
     /// What it can send, bytes per second.
@@ -177,6 +179,7 @@ pub struct UploaderReport {
 
 /// What one content may be sent at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SwarmRate {
     /// The content.
     pub content: ContentId,
@@ -186,6 +189,7 @@ pub struct SwarmRate {
 
 /// Answer to a report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct UploaderTable {
     /// Grows with each table; an older one is refused.

@@ -4,7 +4,7 @@ mod api;
 mod client;
 
 pub use api::{
-    ClaimAnswer, ClaimOwner, ClaimRequest, ClaimSync, ClaimSyncAnswer, ContentRecord, LiveClaim, RenditionsAnswer,
-    RenditionsRequest, SwarmRate, Updates, UploaderReport, UploaderSwarm, UploaderTable, Wanted,
+    ClaimAnswer, ClaimOwner, ClaimRequest, ClaimSync, ClaimSyncAnswer, LiveClaim, RenditionsAnswer, RenditionsRequest,
+    SwarmRate, Updates, UploaderReport, UploaderSwarm, UploaderTable, Wanted,
 };
 pub use client::{Client, ClientError};
