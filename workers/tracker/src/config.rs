@@ -1,0 +1,100 @@
+//! Flags and environment of `videocloud-tracker`.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Parser, ValueEnum};
+
+use crate::database::DatabaseLocation;
+
+/// Form of the log on standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+const EXIT_CODES: &str = "\
+Environment:
+  RUST_LOG   what to log, for example info or videocloud_tracker=debug,info (default: info)
+
+Exit codes:
+  0  told to stop (SIGTERM or SIGINT) and stopped cleanly
+  1  could not start: the database, a key file or the address; the message says which
+  2  wrong usage";
+
+/// The meeting point of operator, workers and uploaders: content index, claims, task progress and results, publications and
+/// tables of rates, over HTTP, kept in SQLite or PostgreSQL.
+#[derive(Debug, Parser)]
+#[command(name = "videocloud-tracker", version, after_help = EXIT_CODES)]
+pub struct Config {
+    /// Address to serve HTTP on (API, /metrics, /healthz, /readyz).
+    #[arg(long, env = "VIDEOCLOUD_TRACKER_HTTP", default_value = "127.0.0.1:7080", value_name = "ADDR")]
+    pub http: SocketAddr,
+    /// Database: sqlite://FILE (made if absent) or postgres://USER:PASSWORD@HOST/DATABASE.
+    #[arg(
+        long,
+        env = "VIDEOCLOUD_TRACKER_DATABASE",
+        default_value = "sqlite://videocloud-tracker.db",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub database: DatabaseLocation,
+    /// File with the key that operator and task tokens are signed with, at least 16 bytes.
+    #[arg(long, env = "VIDEOCLOUD_TRACKER_KEY_FILE", value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
+    /// File with the token that uploaders show, at least 16 bytes. Without it uploaders are refused.
+    #[arg(long, env = "VIDEOCLOUD_TRACKER_UPLOADER_TOKEN_FILE", value_name = "FILE")]
+    pub uploader_token_file: Option<PathBuf>,
+    /// Serve everybody everything. Only for trying things out on a machine of your own.
+    #[arg(long, env = "VIDEOCLOUD_TRACKER_INSECURE_NO_AUTH", conflicts_with = "key_file")]
+    pub insecure_no_auth: bool,
+    /// How long a link is trusted to lead where it last led, for example 90s, 30m or 1h; 0 asks it every time.
+    #[arg(
+        long,
+        env = "VIDEOCLOUD_TRACKER_REVALIDATE_AFTER",
+        default_value = "1h",
+        value_parser = duration,
+        value_name = "DURATION"
+    )]
+    pub revalidate_after: Duration,
+    /// What all uploaders together may send; without it, what each can.
+    #[arg(long, env = "VIDEOCLOUD_TRACKER_EGRESS_CAPACITY", value_name = "BYTES_PER_SECOND")]
+    pub egress_capacity: Option<u64>,
+    /// Form of the log on standard error.
+    #[arg(long, env = "VIDEOCLOUD_TRACKER_LOG_FORMAT", value_enum, default_value = "text")]
+    pub log_format: LogFormat,
+}
+
+/// Reads a whole number with a unit: `s`, `m`, `h` or `d`; a bare number is seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let seconds = match unit {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(format!("unknown unit {unit:?}; use s, m, h or d")),
+    };
+    let number: u64 = number.parse().map_err(|_| "expected a whole number and a unit, for example 30m".to_owned())?;
+    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(|| "too long".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn flags_are_consistent_and_durations_are_read() {
+        Config::command().debug_assert();
+        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("2h"), Ok(Duration::from_secs(7200)));
+        for bad in ["", "h", "-1s", "1w", "99999999999999999999s", "18446744073709551615d"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! How much a request may hold, beside its size: lengths of lists and texts, ranges of numbers.
+
+use videocloud_protocol::{
+    content::{ContentManifest, Visibility},
+    failure::Failure,
+    publication::Publication,
+    rendition::RenditionSummary,
+    task::{Outcome, PlanOutcome, Progress, SourceReport, TaskResult},
+    tracker::{ClaimOwner, ClaimRequest, ClaimSync, RenditionsRequest, UploaderReport, Wanted},
+};
+
+/// A request that can say whether it is within bounds.
+pub trait Bounded {
+    /// # Errors
+    /// Which bound it breaks.
+    fn check(&self) -> Result<(), String>;
+}
+
+fn list(what: &str, length: usize, most: usize) -> Result<(), String> {
+    if length <= most { Ok(()) } else { Err(format!("{what}: {length} entries, at most {most} are taken")) }
+}
+
+fn text(what: &str, text: &str, most: usize) -> Result<(), String> {
+    // NUL cannot be stored by PostgreSQL.
+    if text.len() <= most && !text.contains('\0') {
+        Ok(())
+    } else {
+        Err(format!("{what}: longer than {most} bytes, or holds a NUL"))
+    }
+}
+
+fn optional(what: &str, value: Option<&String>, most: usize) -> Result<(), String> {
+    value.map_or(Ok(()), |value| text(what, value, most))
+}
+
+/// A Kubernetes name, or the like: what may stand in a path.
+pub(crate) fn name(what: &str, value: &str) -> Result<(), String> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+    if (1..=253).contains(&value.len()) && value.bytes().all(plain) {
+        Ok(())
+    } else {
+        Err(format!("{what}: expected 1 to 253 letters, digits, '-', '.' or '_'"))
+    }
+}
+
+fn size(what: &str, bytes: u64) -> Result<(), String> {
+    if bytes <= i64::MAX as u64 { Ok(()) } else { Err(format!("{what}: {bytes} is past the largest size")) }
+}
+
+fn visibility(visibility: &Visibility) -> Result<(), String> {
+    match visibility {
+        Visibility::Public => Ok(()),
+        Visibility::Namespace(namespace) => name("visibility.Namespace", namespace),
+    }
+}
+
+fn owner(owner: &ClaimOwner) -> Result<(), String> {
+    name("owner.uid", &owner.uid)?;
+    name("owner.namespace", &owner.namespace)?;
+    name("owner.name", &owner.name)
+}
+
+fn wanted(wanted: &Wanted) -> Result<(), String> {
+    list("wanted.links", wanted.links.len(), 256)?;
+    text("wanted.variant", &wanted.variant, 64 << 10)?;
+    wanted.size.map_or(Ok(()), |bytes| size("wanted.size", bytes))?;
+    visibility(&wanted.visibility)
+}
+
+fn sources(sources: &[SourceReport]) -> Result<(), String> {
+    list("sources", sources.len(), 512)?;
+    for source in sources {
+        text("sources.name", &source.name, 253)?;
+        optional("sources.reason", source.reason.as_ref(), 128)?;
+        optional("sources.message", source.message.as_ref(), 4096)?;
+        optional("sources.etag", source.etag.as_ref(), 1024)?;
+        optional("sources.lastModified", source.last_modified.as_ref(), 128)?;
+    }
+    Ok(())
+}
+
+fn manifest(manifest: &ContentManifest) -> Result<(), String> {
+    size("content.size", manifest.size)?;
+    text("content.mime", &manifest.mime, 128)?;
+    visibility(&manifest.visibility)?;
+    let hashes = &manifest.hashes;
+    let all =
+        [&hashes.sha1, &hashes.blake3, &hashes.ed2k, &hashes.info_hash_v1, &hashes.info_hash_v2, &hashes.three_chunk];
+    all.into_iter().flatten().try_for_each(|hash| {
+        let hex = hash.len() <= 64 && hash.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        if hex { Ok(()) } else { Err("content.hashes: expected at most 64 lower-case hex digits each".to_owned()) }
+    })
+}
+
+fn renditions(renditions: &[RenditionSummary]) -> Result<(), String> {
+    list("renditions", renditions.len(), 64)?;
+    renditions.iter().try_for_each(|rendition| text("renditions.settings.name", &rendition.settings.name, 253))
+}
+
+fn failure(failure: &Failure) -> Result<(), String> {
+    text("failure.reason", &failure.reason, 128)?;
+    text("failure.message", &failure.message, 4 * Failure::MAX_MESSAGE)
+}
+
+impl Bounded for ClaimRequest {
+    fn check(&self) -> Result<(), String> {
+        owner(&self.owner)?;
+        wanted(&self.wanted)?;
+        match &self.wanted.visibility {
+            Visibility::Namespace(namespace) if *namespace != self.owner.namespace => {
+                Err("wanted.visibility: names another namespace than its owner's".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Bounded for ClaimSync {
+    fn check(&self) -> Result<(), String> {
+        list("claims", self.claims.len(), 200_000)?;
+        self.claims.iter().try_for_each(|claim| owner(&claim.owner))
+    }
+}
+
+impl Bounded for Progress {
+    fn check(&self) -> Result<(), String> {
+        text("stage", &self.stage, 64)?;
+        sources(&self.sources)
+    }
+}
+
+impl Bounded for TaskResult {
+    fn check(&self) -> Result<(), String> {
+        match self {
+            Self::Succeeded(Outcome::Download(outcome)) => {
+                manifest(&outcome.content)?;
+                sources(&outcome.sources)
+            }
+            Self::Succeeded(Outcome::Plan(PlanOutcome::Done(outcome)) | Outcome::Finish(outcome)) => {
+                renditions(&outcome.renditions)
+            }
+            Self::Succeeded(Outcome::Plan(PlanOutcome::Chunks { .. }) | Outcome::Chunk(_)) => Ok(()),
+            Self::Failed { failure: why, sources: reports } => {
+                failure(why)?;
+                sources(reports)
+            }
+        }
+    }
+}
+
+impl Bounded for RenditionsRequest {
+    fn check(&self) -> Result<(), String> {
+        list("keys", self.keys.len(), 1000)?;
+        list("sources", self.sources.len(), 100)
+    }
+}
+
+impl Bounded for Publication {
+    fn check(&self) -> Result<(), String> {
+        name("uid", &self.uid)?;
+        list("renditions", self.renditions.len(), 64)?;
+        self.renditions.iter().try_for_each(|rendition| name("renditions.name", &rendition.name))
+    }
+}
+
+impl Bounded for UploaderReport {
+    fn check(&self) -> Result<(), String> {
+        list("swarms", self.swarms.len(), 100_000)?;
+        optional("endpoint", self.endpoint.as_ref(), 2048)
+    }
+}

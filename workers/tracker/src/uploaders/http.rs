@@ -1,0 +1,33 @@
+//! `POST /v1/uploaders/{name}/report`.
+
+use std::time::Instant;
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+};
+use schemars::SchemaGenerator;
+use videocloud_protocol::tracker::{UploaderReport, UploaderTable};
+
+use crate::http::{Access, Api, Body, Operation, Problem, Shared, name};
+
+/// Adds the operation.
+pub fn routes(api: Api) -> Api {
+    let report = Operation {
+        body: Some((SchemaGenerator::subschema_for::<UploaderReport>, 32 << 20)),
+        answer: Some(SchemaGenerator::subschema_for::<UploaderTable>),
+        ..Operation::new("post", "/v1/uploaders/{name}/report", Access::Uploader, "Report, and receive a table.")
+    };
+    api.add(report, post_report)
+}
+
+async fn post_report(
+    State(tracker): State<Shared>,
+    Path(uploader): Path<String>,
+    Body(report): Body<UploaderReport>,
+) -> Result<Json<UploaderTable>, Problem> {
+    name("name", &uploader).map_err(Problem::bad_request)?;
+    let table = tracker.fleet(|fleet| fleet.report(&uploader, &report, Instant::now()));
+    table.map(Json).map_err(|error| Problem::new(StatusCode::TOO_MANY_REQUESTS, error.to_string()))
+}
