@@ -49,12 +49,14 @@ async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     let listener = TcpListener::bind(config.http)
         .await
         .map_err(|error| format!("failed to listen on {}: {error}; choose another --http", config.http))?;
+    // Port 0 takes a free one: say which.
+    let address = listener.local_addr()?;
     let database = Database::open(&config.database).await?;
     let settings = Settings { revalidate_after: config.revalidate_after, egress_capacity: config.egress_capacity };
     let tracker = Tracker::new(database, settings);
     let stopping = tracker.closing().clone();
     let served = tokio::spawn(serve(listener, router(tracker.clone(), gate), stopping.clone()));
-    tracing::info!(http = %config.http, database = %config.database, version = env!("CARGO_PKG_VERSION"), "serving");
+    tracing::info!(http = %address, database = %config.database, version = env!("CARGO_PKG_VERSION"), "serving");
     tokio::select! {
         _ = terminated.recv() => {}
         _ = interrupted.recv() => {}

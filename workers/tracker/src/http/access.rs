@@ -126,23 +126,30 @@ impl Gate {
         if self.tokens.is_none() || access == Access::Anyone {
             return Ok(Caller::Trusted);
         }
-        let address = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0);
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        if failures.is_blocked(address, Instant::now()) {
-            let message = "too many requests without a valid token from this address";
-            return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, message));
-        }
         let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token = header.and_then(|value| value.strip_prefix("Bearer "));
         let Some(caller) = token.and_then(|token| self.caller(token.trim())) else {
-            failures.failed(address, Instant::now());
-            return Err(Problem::new(StatusCode::UNAUTHORIZED, "a valid bearer token is needed"));
+            return Err(self.refuse(request));
         };
         if caller.may(access) {
             Ok(caller)
         } else {
             Err(Problem::new(StatusCode::FORBIDDEN, "this token does not allow this call"))
         }
+    }
+
+    /// The answer to a request without a valid token. Valid ones pass whatever their address did: a neighbour behind the same
+    /// translated address must not be able to lock the operator out.
+    fn refuse(&self, request: &Request) -> Problem {
+        let address = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0);
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        if failures.is_blocked(address, now) {
+            let message = "too many requests without a valid token from this address";
+            return Problem::new(StatusCode::TOO_MANY_REQUESTS, message);
+        }
+        failures.failed(address, now);
+        Problem::new(StatusCode::UNAUTHORIZED, "a valid bearer token is needed")
     }
 }
 

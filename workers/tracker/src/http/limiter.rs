@@ -24,10 +24,10 @@ struct Bucket {
 pub struct FailureLimiter(HashMap<IpAddr, Bucket>);
 
 impl FailureLimiter {
-    /// Whether `address` has failed too often to be heard without a valid token.
+    /// Whether `address` has no failure left to make.
     #[must_use]
     pub fn is_blocked(&self, address: IpAddr, now: Instant) -> bool {
-        self.0.get(&address).is_some_and(|bucket| left(bucket, now) >= BURST)
+        self.0.get(&address).is_some_and(|bucket| left(bucket, now) > BURST - 1.0)
     }
 
     /// Notes a failure of `address`.

@@ -2,11 +2,12 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
 pub mod postgres;
+pub mod process;
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
     path::Path,
-    sync::{Arc, Once},
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -36,11 +37,14 @@ pub fn token(grant: &Grant) -> String {
     key().mint(grant, Duration::from_secs(u64::from(u32::MAX)))
 }
 
-/// An HTTP client for what [`Client`] would not send.
+/// An HTTP client for what [`Client`] would not send. It keeps no connections, so tests with runtimes of their own may share it.
 pub fn http() -> reqwest::Client {
-    static PROVIDER: Once = Once::new();
-    PROVIDER.call_once(|| rustls::crypto::ring::default_provider().install_default().unwrap());
-    reqwest::Client::new()
+    static HTTP: OnceLock<reqwest::Client> = OnceLock::new();
+    let make = || {
+        rustls::crypto::ring::default_provider().install_default().unwrap();
+        reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap()
+    };
+    HTTP.get_or_init(make).clone()
 }
 
 pub fn client(address: SocketAddr, token: String) -> Client {
