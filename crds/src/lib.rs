@@ -21,7 +21,7 @@ pub mod videoobject;
 
 pub use bandwidthpool::{BandwidthPool, BandwidthPoolSpec, BandwidthPoolStatus};
 pub use contentsource::{ContentSource, ContentSourceSpec, ContentSourceStatus};
-pub use definitions::{CATEGORY, GROUP, VERSION, definitions, file_name};
+pub use definitions::{CATEGORY, GROUP, VERSION, definitions, file_name, to_yaml};
 pub use transcode::{TranscodeJob, TranscodeJobSpec, TranscodeJobStatus, TranscodeProfile, TranscodeSettings};
 pub use uploadcluster::{UploadCluster, UploadClusterSpec, UploadClusterStatus};
 pub use videoobject::{VideoObject, VideoObjectSpec, VideoObjectStatus};

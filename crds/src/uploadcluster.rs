@@ -75,7 +75,7 @@ pub struct UploadClusterSpec {
     pub exposure: Exposure,
     /// `host:port` of each replica, in order, where `exposure` cannot find them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[x_kube(validation = ("self.all(e, e.matches('^([A-Za-z0-9.-]+|[[][0-9A-Fa-f:.]+[]]):[0-9]{1,5}$') && int(e.substring(e.lastIndexOf(':') + 1)) >= 1 && int(e.substring(e.lastIndexOf(':') + 1)) <= 65535)", "each peerEndpoint must be host:port or [IPv6 address]:port"))]
+    #[x_kube(validation = ("self.all(e, e.matches('^([A-Za-z0-9.-]+|\\\\[[0-9A-Fa-f:.]+\\\\]):[0-9]{1,5}$') && int(e.substring(e.lastIndexOf(':') + 1)) >= 1 && int(e.substring(e.lastIndexOf(':') + 1)) <= 65535)", "each peerEndpoint must be host:port or [IPv6 address]:port"))]
     #[schemars(length(max = 128), inner(length(min = 3, max = 262)), extend("x-kubernetes-list-type" = "atomic"))]
     pub peer_endpoints: Vec<String>,
     /// Number and size of its uploaders.
