@@ -20,11 +20,7 @@ fn non_negative(unit: &'static str, value: f64, limit: f64) -> Result<f64, UnitE
         // `+ 0.0` turns a negative zero into zero.
         Ok(value + 0.0)
     } else {
-        Err(UnitError {
-            unit,
-            value,
-            wanted: "a finite number from 0 to the largest allowed",
-        })
+        Err(UnitError { unit, value, wanted: "a finite number from 0 to the largest allowed" })
     }
 }
 
@@ -143,10 +139,7 @@ impl Audience {
     /// # Errors
     /// [`UnitError`] when either is no valid number of peers.
     pub fn new(seeders: f64, leechers: f64) -> Result<Self, UnitError> {
-        Ok(Self {
-            seeders: Peers::new(seeders)?,
-            leechers: Peers::new(leechers)?,
-        })
+        Ok(Self { seeders: Peers::new(seeders)?, leechers: Peers::new(leechers)? })
     }
 
     /// At most one leecher and no seeder: there is no swarm, only a download from the cloud.

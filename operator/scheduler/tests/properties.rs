@@ -22,31 +22,18 @@ fn solve(pool: &Pool, objective: Objective) -> Allocation {
 fn assert_feasible(pool: &Pool, found: &Allocation) {
     let rates = &found.solution.rates;
     let total: f64 = rates.iter().sum();
-    assert!(
-        total <= pool.supply.total().get(),
-        "{total} above {}",
-        pool.supply.total()
-    );
+    assert!(total <= pool.supply.total().get(), "{total} above {}", pool.supply.total());
     let backwards: f64 = rates.iter().rev().sum();
     assert_eq!(total, backwards, "the sum depends on the order");
     let anywhere = vec![Placement::ANYWHERE; rates.len()];
-    let parts = split(
-        &found.solution,
-        &pool.seats(),
-        &anywhere,
-        &Costs::default(),
-        &pool.supply,
-    );
+    let parts = split(&found.solution, &pool.seats(), &anywhere, &Costs::default(), &pool.supply);
     let mut by_swarm = vec![0.0; rates.len()];
     let mut by_cluster = vec![0.0; pool.supply.capacities().len()];
     let shares = pool.supply.shares();
     let mut by_port = vec![vec![0.0; by_cluster.len()]; shares.len()];
     for part in &parts {
         let swarm = &pool.swarms[part.swarm as usize];
-        assert!(
-            swarm.clusters.has(part.cluster as usize),
-            "served by a cluster outside its mask"
-        );
+        assert!(swarm.clusters.has(part.cluster as usize), "served by a cluster outside its mask");
         by_swarm[part.swarm as usize] += part.rate;
         by_cluster[part.cluster as usize] += part.rate;
         if let Some(tenant) = swarm.tenant {
@@ -55,47 +42,24 @@ fn assert_feasible(pool: &Pool, found: &Allocation) {
     }
     let grain = found.solution.quantum.get();
     for (swarm, (&placed, &rate)) in by_swarm.iter().zip(rates).enumerate() {
-        assert!(
-            (placed - rate).abs() <= 64.0 * grain,
-            "swarm {swarm}: {placed} of {rate} placed"
-        );
+        assert!((placed - rate).abs() <= 64.0 * grain, "swarm {swarm}: {placed} of {rate} placed");
     }
     for (k, capacity) in pool.supply.capacities().iter().enumerate() {
-        assert!(
-            by_cluster[k] <= capacity.get(),
-            "cluster {k}: {} above {capacity}",
-            by_cluster[k]
-        );
+        assert!(by_cluster[k] <= capacity.get(), "cluster {k}: {} above {capacity}", by_cluster[k]);
         for (tenant, share) in shares.iter().enumerate() {
-            assert!(
-                by_port[tenant][k] <= share * capacity.get(),
-                "tenant {tenant} in cluster {k}"
-            );
+            assert!(by_port[tenant][k] <= share * capacity.get(), "tenant {tenant} in cluster {k}");
         }
     }
 }
 
 fn assert_within_limits(pool: &Pool, found: &Allocation) {
     let scaled: Vec<usize> = found.solution.scaled.iter().map(|s| s.swarm).collect();
-    for (i, (demand, &rate)) in found
-        .demands()
-        .iter()
-        .zip(&found.solution.rates)
-        .enumerate()
-    {
+    for (i, (demand, &rate)) in found.demands().iter().zip(&found.solution.rates).enumerate() {
         let grain = found.solution.quantum.get();
-        assert!(
-            rate <= demand.hi,
-            "swarm {i}: {rate} above its ceiling {}",
-            demand.hi
-        );
+        assert!(rate <= demand.hi, "swarm {i}: {rate} above its ceiling {}", demand.hi);
         assert!(rate >= 0.0);
         let floor = demand.lo * (1.0 - 2e-9) - grain;
-        assert!(
-            scaled.contains(&i) || rate >= floor,
-            "swarm {i}: {rate} below its floor {}",
-            demand.lo
-        );
+        assert!(scaled.contains(&i) || rate >= floor, "swarm {i}: {rate} below its floor {}", demand.lo);
     }
     assert_eq!(found.solution.rates.len(), pool.swarms.len());
 }
@@ -114,24 +78,13 @@ fn with_power_laws(mut pool: Pool) -> Pool {
 fn steep_prices_still_spend_the_capacity() {
     let law = RegimeLaw::new(rate(1000.0), 0.1, rate(100_000.0)).unwrap();
     let swarms = vec![
-        Swarm::new(
-            Audience::new(0.0, 1367.1).unwrap(),
-            SwarmLaw::Power(PowerLaw::new(0.05, 0.0, 1.0).unwrap()),
-        ),
+        Swarm::new(Audience::new(0.0, 1367.1).unwrap(), SwarmLaw::Power(PowerLaw::new(0.05, 0.0, 1.0).unwrap())),
         Swarm::new(Audience::new(0.0, 1853.9).unwrap(), SwarmLaw::Regimes(law)),
     ];
-    let pool = Pool {
-        swarms,
-        supply: Supply::pool(rate(10_630_381.5)),
-        min_marginal: 0.0,
-    };
+    let pool = Pool { swarms, supply: Supply::pool(rate(10_630_381.5)), min_marginal: 0.0 };
     let found = solve(&pool, Objective::Multiplier);
     let spent: f64 = found.solution.rates.iter().sum();
-    assert!(
-        spent >= 10_630_381.5 * (1.0 - 1e-10),
-        "{:?}",
-        found.solution
-    );
+    assert!(spent >= 10_630_381.5 * (1.0 - 1e-10), "{:?}", found.solution);
 }
 
 proptest! {
@@ -235,17 +188,7 @@ fn the_mask_of_nobody_is_refused_by_name() {
     let law = PowerLaw::new(0.5, 0.1, 3.0).unwrap();
     let mut swarm = Swarm::new(audience, SwarmLaw::Power(law));
     swarm.clusters = ClusterSet::NONE;
-    let pool = Pool {
-        swarms: vec![swarm],
-        supply: Supply::pool(rate(1e6)),
-        min_marginal: 0.0,
-    };
-    let error = Optimal::default()
-        .allocate(&pool, None)
-        .unwrap_err()
-        .to_string();
-    assert_eq!(
-        error,
-        "failed to place swarm 0: none of the pool's 1 clusters can serve it"
-    );
+    let pool = Pool { swarms: vec![swarm], supply: Supply::pool(rate(1e6)), min_marginal: 0.0 };
+    let error = Optimal::default().allocate(&pool, None).unwrap_err().to_string();
+    assert_eq!(error, "failed to place swarm 0: none of the pool's 1 clusters can serve it");
 }

@@ -10,13 +10,7 @@ pub fn conditional_gradient(demands: &[Demand], capacity: f64, stop: Stop) -> Ru
     let m = demands.len();
     let mut rates = vec![capacity / m.max(1) as f64; m];
     let mut run = Run::default();
-    let total = |rates: &[f64]| {
-        demands
-            .iter()
-            .zip(rates)
-            .map(|(d, &s)| d.utility(s))
-            .sum::<f64>()
-    };
+    let total = |rates: &[f64]| demands.iter().zip(rates).map(|(d, &s)| d.utility(s)).sum::<f64>();
     let mut here = total(&rates);
     while run.iterations < stop.iterations && m > 1 {
         let mut best = (0, f64::NEG_INFINITY);

@@ -12,11 +12,7 @@ const LOOK: usize = 256;
 pub fn water_filling(demands: &[Demand], capacity: f64, stop: Stop) -> Run {
     let m = demands.len();
     let mut rates = vec![capacity / m.max(1) as f64; m];
-    let mut mu: Vec<f64> = demands
-        .iter()
-        .zip(&rates)
-        .map(|(d, &s)| d.slope_at(s))
-        .collect();
+    let mut mu: Vec<f64> = demands.iter().zip(&rates).map(|(d, &s)| d.slope_at(s)).collect();
     let mut run = Run::default();
     let delta = DELTA * capacity;
     while run.iterations < stop.iterations && m > 1 {
@@ -34,8 +30,7 @@ pub fn water_filling(demands: &[Demand], capacity: f64, stop: Stop) -> Run {
             break;
         };
         let before = demands[low].utility(rates[low]) + demands[high].utility(rates[high]);
-        let after =
-            demands[low].utility(rates[low] - delta) + demands[high].utility(rates[high] + delta);
+        let after = demands[low].utility(rates[low] - delta) + demands[high].utility(rates[high] + delta);
         if after <= before {
             break;
         }

@@ -23,11 +23,7 @@ pub struct SoloLaw;
 
 impl Law for SoloLaw {
     fn download(&self, audience: Audience, upload: BytesPerSecond) -> BytesPerSecond {
-        if audience.is_idle() {
-            BytesPerSecond::ZERO
-        } else {
-            upload
-        }
+        if audience.is_idle() { BytesPerSecond::ZERO } else { upload }
     }
 
     fn marginal(&self, audience: Audience, _upload: BytesPerSecond) -> f64 {
@@ -54,11 +50,7 @@ impl SwarmLaw {
     /// The law that holds for this audience: a lone viewer without seeds follows no fitted law.
     #[must_use]
     pub fn at(self, audience: Audience) -> Self {
-        if audience.is_solo() {
-            Self::Solo(SoloLaw)
-        } else {
-            self
-        }
+        if audience.is_solo() { Self::Solo(SoloLaw) } else { self }
     }
 
     fn inner(&self) -> &dyn Law {

@@ -63,11 +63,7 @@ impl PowerLaw {
         if !ln_f.is_finite() {
             return Err(LawError::Factor(ln_f.exp()));
         }
-        Ok(Self {
-            a,
-            b: b + 0.0,
-            ln_f,
-        })
+        Ok(Self { a, b: b + 0.0, ln_f })
     }
 
     /// Elasticity of the download in the upload.

@@ -27,28 +27,14 @@ impl RegimeLaw {
     ///
     /// # Errors
     /// [`LawError::Regime`] naming the parameter.
-    pub fn new(
-        peer_upload: BytesPerSecond,
-        sharing: f64,
-        demand: BytesPerSecond,
-    ) -> Result<Self, LawError> {
+    pub fn new(peer_upload: BytesPerSecond, sharing: f64, demand: BytesPerSecond) -> Result<Self, LawError> {
         if !(0.0..=1.0).contains(&sharing) {
-            return Err(LawError::Regime {
-                name: "eta",
-                value: sharing,
-            });
+            return Err(LawError::Regime { name: "eta", value: sharing });
         }
         if demand == BytesPerSecond::ZERO {
-            return Err(LawError::Regime {
-                name: "d_max",
-                value: 0.0,
-            });
+            return Err(LawError::Regime { name: "d_max", value: 0.0 });
         }
-        Ok(Self {
-            upload: peer_upload.get(),
-            sharing,
-            demand: demand.get(),
-        })
+        Ok(Self { upload: peer_upload.get(), sharing, demand: demand.get() })
     }
 
     /// Mean upload rate of a peer, bytes per second.
@@ -78,11 +64,7 @@ impl RegimeLaw {
     /// The three limits at `S`, in bytes per second.
     fn limits(&self, audience: Audience, upload: f64) -> [f64; 3] {
         let (s, l) = (audience.seeders.get(), audience.leechers.get());
-        [
-            l.max(1.0) * (upload + s * self.upload),
-            upload + (s + self.sharing * l) * self.upload,
-            l * self.demand,
-        ]
+        [l.max(1.0) * (upload + s * self.upload), upload + (s + self.sharing * l) * self.upload, l * self.demand]
     }
 
     fn value_and_slope(&self, audience: Audience, upload: f64) -> (f64, f64) {
@@ -100,10 +82,7 @@ impl RegimeLaw {
         let sum = ratio[0] + ratio[1] + ratio[2];
         let value = least * sum.powf(-1.0 / SHARPNESS);
         let weight = value / sum;
-        (
-            value,
-            weight * (ratio[0] / limits[0] * slope + ratio[1] / limits[1]),
-        )
+        (value, weight * (ratio[0] / limits[0] * slope + ratio[1] / limits[1]))
     }
 
     /// The `S` at which `goal` (falling in `S`) reaches zero, by bisection on `ln S`.

@@ -23,11 +23,7 @@ impl ClusterSet {
     /// This set and one more cluster; an index of [`MAX_CLUSTERS`] or more is left out.
     #[must_use]
     pub const fn with(self, index: usize) -> Self {
-        if index < MAX_CLUSTERS {
-            Self(self.0 | 1 << index)
-        } else {
-            self
-        }
+        if index < MAX_CLUSTERS { Self(self.0 | 1 << index) } else { self }
     }
 
     /// Whether the set has this cluster.
@@ -51,11 +47,7 @@ impl ClusterSet {
     /// The first `count` clusters.
     #[must_use]
     pub const fn first(count: usize) -> Self {
-        if count >= MAX_CLUSTERS {
-            Self::ALL
-        } else {
-            Self((1 << count) - 1)
-        }
+        if count >= MAX_CLUSTERS { Self::ALL } else { Self((1 << count) - 1) }
     }
 
     /// Whether no cluster is in the set.
@@ -149,9 +141,7 @@ impl Swarm {
     #[must_use]
     pub fn download(&self, upload: BytesPerSecond) -> BytesPerSecond {
         let download = self.present_law().download(self.audience, upload).get();
-        let limit = self.viewer_limit.map_or(f64::INFINITY, |rate| {
-            rate.get() * self.audience.leechers.get()
-        });
+        let limit = self.viewer_limit.map_or(f64::INFINITY, |rate| rate.get() * self.audience.leechers.get());
         BytesPerSecond::clamped(download.min(limit))
     }
 
@@ -192,9 +182,7 @@ impl Swarm {
         if min_marginal > 0.0 {
             hi = hi.min(match law {
                 SwarmLaw::Power(power) => power.upload_at_marginal(self.audience, min_marginal),
-                SwarmLaw::Regimes(regimes) => {
-                    regimes.upload_at_marginal(self.audience, min_marginal)
-                }
+                SwarmLaw::Regimes(regimes) => regimes.upload_at_marginal(self.audience, min_marginal),
                 SwarmLaw::Solo(_) if min_marginal > 1.0 => 0.0,
                 SwarmLaw::Solo(_) => f64::INFINITY,
             });

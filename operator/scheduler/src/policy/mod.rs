@@ -16,9 +16,7 @@ pub use proportional::Proportional;
 pub use ration::Ration;
 
 use crate::model::Swarm;
-use crate::solver::{
-    Certificate, Demand, Problem, Seat, Solution, SolveError, Supply, marginal_deviation,
-};
+use crate::solver::{Certificate, Demand, Problem, Seat, Solution, SolveError, Supply, marginal_deviation};
 use crate::units::BytesPerSecond;
 
 /// Swarms and what there is to share among them.
@@ -37,13 +35,7 @@ impl Pool {
     /// Where each swarm may be served.
     #[must_use]
     pub fn seats(&self) -> Vec<Seat> {
-        self.swarms
-            .iter()
-            .map(|s| Seat {
-                clusters: s.clusters,
-                tenant: s.tenant,
-            })
-            .collect()
+        self.swarms.iter().map(|s| Seat { clusters: s.clusters, tenant: s.tenant }).collect()
     }
 }
 
@@ -92,18 +84,8 @@ impl Allocation {
     /// `dev_mu` of these rates under the demands of the policy, rates of under 2^24 grains left out.
     #[must_use]
     pub fn marginal_deviation(&self) -> f64 {
-        let Solution {
-            rates,
-            block_of,
-            quantum,
-            ..
-        } = &self.solution;
-        marginal_deviation(
-            self.problem.demands(),
-            rates,
-            block_of,
-            quantum.get() * 16_777_216.0,
-        )
+        let Solution { rates, block_of, quantum, .. } = &self.solution;
+        marginal_deviation(self.problem.demands(), rates, block_of, quantum.get() * 16_777_216.0)
     }
 
     /// The demands that were shared among.

@@ -34,10 +34,7 @@ impl Policy for Ration {
     }
 
     fn demand(&self, index: usize, swarm: &Swarm, min_marginal: f64) -> Demand {
-        let seen = Swarm {
-            law: self.law(index, swarm),
-            ..swarm.clone()
-        };
+        let seen = Swarm { law: self.law(index, swarm), ..swarm.clone() };
         Demand::of(&seen, Objective::Multiplier, min_marginal)
     }
 }

@@ -47,11 +47,7 @@ impl Certificate {
             }
         }
         let relative = if gap > 0.0 { gap / size } else { 0.0 };
-        Self {
-            utility,
-            gap,
-            relative,
-        }
+        Self { utility, gap, relative }
     }
 }
 
@@ -61,11 +57,7 @@ fn effective(problem: &Problem, solution: &Solution) -> Vec<Demand> {
     let quantum = solution.quantum;
     let limit = |d: &Demand| {
         let hi = quantum.down(d.hi.min(most));
-        Demand {
-            hi,
-            lo: d.lo.min(hi),
-            ..*d
-        }
+        Demand { hi, lo: d.lo.min(hi), ..*d }
     };
     let mut demands: Vec<Demand> = problem.demands.iter().map(limit).collect();
     for floor in &solution.scaled {
@@ -85,10 +77,7 @@ pub fn marginal_deviation(demands: &[Demand], rates: &[f64], block_of: &[u32], d
     // Limits are rounded to the grain; 2^-20 of the dust is several grains.
     let grains = dust * 2.0_f64.powi(-20);
     for ((demand, &rate), &block) in demands.iter().zip(rates).zip(block_of) {
-        let (lo, hi) = (
-            demand.lo * (1.0 + 1e-9) + grains,
-            demand.hi * (1.0 - 1e-9) - grains,
-        );
+        let (lo, hi) = (demand.lo * (1.0 + 1e-9) + grains, demand.hi * (1.0 - 1e-9) - grains);
         if rate > lo && rate < hi && rate > dust {
             let mu = demand.slope_at(rate);
             let sum = &mut sums[block as usize];
@@ -97,9 +86,5 @@ pub fn marginal_deviation(demands: &[Demand], rates: &[f64], block_of: &[u32], d
         }
     }
     let apart = |&(mu, block): &(f64, usize)| (mu * sums[block].1 / sums[block].0 - 1.0).abs();
-    if free.is_empty() {
-        0.0
-    } else {
-        free.iter().map(apart).sum::<f64>() / free.len() as f64
-    }
+    if free.is_empty() { 0.0 } else { free.iter().map(apart).sum::<f64>() / free.len() as f64 }
 }

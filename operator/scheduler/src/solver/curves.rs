@@ -45,11 +45,7 @@ pub struct Curves {
 impl Curves {
     /// Lays the demands out; no ceiling is above `most` bytes per second.
     #[must_use]
-    pub fn new(
-        demands: impl ExactSizeIterator<Item = Demand>,
-        most: f64,
-        quantum: Quantum,
-    ) -> Self {
+    pub fn new(demands: impl ExactSizeIterator<Item = Demand>, most: f64, quantum: Quantum) -> Self {
         let mut curves = Self::with_capacity(demands.len(), quantum);
         for demand in demands {
             let hi = quantum.down(demand.hi.min(most));
@@ -98,12 +94,9 @@ impl Curves {
 
     fn pad(&mut self) {
         let full = self.len.next_multiple_of(LANES);
-        for (array, neutral) in [
-            (&mut self.offset, 0.0),
-            (&mut self.slope, 1.0),
-            (&mut self.lo, 0.0),
-            (&mut self.hi, 0.0),
-        ] {
+        for (array, neutral) in
+            [(&mut self.offset, 0.0), (&mut self.slope, 1.0), (&mut self.lo, 0.0), (&mut self.hi, 0.0)]
+        {
             array.resize(full, neutral);
         }
         let specials = || self.steps.iter().chain(&self.smooth);
@@ -182,9 +175,7 @@ impl Curves {
 
     /// A first guess at the price for this capacity, ignoring all limits.
     pub(crate) fn guess(&self, capacity: f64) -> f64 {
-        let each = (capacity / self.len.max(1) as f64)
-            .max(f64::MIN_POSITIVE)
-            .ln();
+        let each = (capacity / self.len.max(1) as f64).max(f64::MIN_POSITIVE).ln();
         let slopes: f64 = self.slope.iter().sum();
         let offsets: f64 = self.offset.iter().sum();
         ((offsets - each * self.offset.len() as f64) / slopes).clamp(-600.0, 600.0)
@@ -192,10 +183,7 @@ impl Curves {
 
     /// Adds the demand up at a log price; at a step's own price it counts with its floor.
     pub(crate) fn total(&self, nu: f64) -> Total {
-        let mut total = dispatch(SumPass {
-            arrays: self.arrays(),
-            nu,
-        });
+        let mut total = dispatch(SumPass { arrays: self.arrays(), nu });
         for step in &self.steps {
             total.sum += step_at(&step.demand, nu, 0.0);
         }
@@ -214,10 +202,7 @@ impl Curves {
 
     /// How much the demand falls at exactly this price, because of steps.
     pub(crate) fn jump(&self, nu: f64) -> f64 {
-        self.steps
-            .iter()
-            .map(|s| step_at(&s.demand, nu, 1.0) - step_at(&s.demand, nu, 0.0))
-            .sum()
+        self.steps.iter().map(|s| step_at(&s.demand, nu, 1.0) - step_at(&s.demand, nu, 0.0)).sum()
     }
 
     /// The floor of each swarm into `out`, or its ceiling.
@@ -225,23 +210,14 @@ impl Curves {
         let array = if ceiling { &self.hi } else { &self.lo };
         out.copy_from_slice(&array[..self.len]);
         for special in self.steps.iter().chain(&self.smooth) {
-            out[special.index] = if ceiling {
-                special.demand.hi
-            } else {
-                special.demand.lo
-            };
+            out[special.index] = if ceiling { special.demand.hi } else { special.demand.lo };
         }
     }
 
     /// Writes every rate at this price as a multiple of the quantum and returns their exact sum;
     /// steps at their own price get `share` of their range.
     pub(crate) fn fill(&self, nu: f64, share: f64, out: &mut [f64]) -> f64 {
-        let sum = dispatch(FillPass {
-            arrays: self.arrays(),
-            nu,
-            quantum: self.quantum.get(),
-            out,
-        });
+        let sum = dispatch(FillPass { arrays: self.arrays(), nu, quantum: self.quantum.get(), out });
         let mut extra = 0.0;
         for step in &self.steps {
             out[step.index] = self.quantum.down(step_at(&step.demand, nu, share));
@@ -293,11 +269,7 @@ impl Kernel for SumPass<'_> {
                 let s = clip(&raw, &load(lo, start), &load(hi, start));
                 for lane in 0..LANES {
                     sum[lane] += s[lane];
-                    fall[lane] += if s[lane] == raw[lane] {
-                        slope[lane] * s[lane]
-                    } else {
-                        0.0
-                    };
+                    fall[lane] += if s[lane] == raw[lane] { slope[lane] * s[lane] } else { 0.0 };
                 }
             }
             total.sum += sum.iter().sum::<f64>();
@@ -351,11 +323,7 @@ fn unclipped(offset: &[f64; LANES], slope: &[f64; LANES], nu: f64) -> [f64; LANE
 fn clip(rate: &[f64; LANES], lo: &[f64; LANES], hi: &[f64; LANES]) -> [f64; LANES] {
     let mut out = [0.0; LANES];
     for lane in 0..LANES {
-        let s = if rate[lane] > lo[lane] {
-            rate[lane]
-        } else {
-            lo[lane]
-        };
+        let s = if rate[lane] > lo[lane] { rate[lane] } else { lo[lane] };
         out[lane] = if s < hi[lane] { s } else { hi[lane] };
     }
     out

@@ -52,39 +52,20 @@ impl Demand {
         let (lo, hi) = swarm.range_for(objective, min_marginal);
         let weight = swarm.weight.get();
         if weight == 0.0 || lo >= hi {
-            return Self {
-                shape: Shape::Step {
-                    nu: f64::NEG_INFINITY,
-                },
-                lo,
-                hi: lo,
-            };
+            return Self { shape: Shape::Step { nu: f64::NEG_INFINITY }, lo, hi: lo };
         }
         let alpha = objective.alpha();
         let leechers = swarm.audience.leechers.get();
         let shape = match swarm.present_law() {
             SwarmLaw::Power(law) => {
                 let slope = 1.0 / (1.0 - law.a() * (1.0 - alpha));
-                let at_one = weight.ln()
-                    + law.a().ln()
-                    + (1.0 - alpha) * law.ln_scale(swarm.audience)
-                    + alpha * leechers.ln();
-                Shape::Power {
-                    offset: slope * at_one,
-                    slope,
-                }
+                let at_one =
+                    weight.ln() + law.a().ln() + (1.0 - alpha) * law.ln_scale(swarm.audience) + alpha * leechers.ln();
+                Shape::Power { offset: slope * at_one, slope }
             }
             SwarmLaw::Solo(_) if alpha == 0.0 => Shape::Step { nu: weight.ln() },
-            SwarmLaw::Solo(_) => Shape::Power {
-                offset: weight.ln() / alpha + leechers.ln(),
-                slope: 1.0 / alpha,
-            },
-            SwarmLaw::Regimes(law) => Shape::Regimes {
-                law,
-                audience: swarm.audience,
-                alpha,
-                weight,
-            },
+            SwarmLaw::Solo(_) => Shape::Power { offset: weight.ln() / alpha + leechers.ln(), slope: 1.0 / alpha },
+            SwarmLaw::Regimes(law) => Shape::Regimes { law, audience: swarm.audience, alpha, weight },
         };
         Self { shape, lo, hi }
     }
@@ -93,22 +74,9 @@ impl Demand {
     #[must_use]
     pub fn proportional(share: f64, lo: f64, hi: f64) -> Self {
         if share > 0.0 && hi > lo {
-            Self {
-                shape: Shape::Power {
-                    offset: share.ln(),
-                    slope: 1.0,
-                },
-                lo,
-                hi,
-            }
+            Self { shape: Shape::Power { offset: share.ln(), slope: 1.0 }, lo, hi }
         } else {
-            Self {
-                shape: Shape::Step {
-                    nu: f64::NEG_INFINITY,
-                },
-                lo,
-                hi: lo,
-            }
+            Self { shape: Shape::Step { nu: f64::NEG_INFINITY }, lo, hi: lo }
         }
     }
 
@@ -153,12 +121,7 @@ impl Demand {
         match self.shape {
             Shape::Power { offset, slope } => ((offset - upload.ln()) / slope).exp(),
             Shape::Step { nu } => nu.exp(),
-            Shape::Regimes {
-                law,
-                audience,
-                alpha,
-                weight,
-            } => {
+            Shape::Regimes { law, audience, alpha, weight } => {
                 let s = BytesPerSecond::clamped(upload);
                 let each = law.download(audience, s).get() / audience.leechers.get();
                 let value = if alpha == 0.0 { 1.0 } else { each.powf(-alpha) };
@@ -181,22 +144,10 @@ impl Demand {
             }
             Shape::Step { nu } if nu == f64::NEG_INFINITY => 0.0,
             Shape::Step { nu } => nu.exp() * upload,
-            Shape::Regimes {
-                law,
-                audience,
-                alpha,
-                weight,
-            } => {
+            Shape::Regimes { law, audience, alpha, weight } => {
                 let leechers = audience.leechers.get();
-                let each = law
-                    .download(audience, BytesPerSecond::clamped(upload))
-                    .get()
-                    / leechers;
-                let value = if alpha == 1.0 {
-                    each.ln()
-                } else {
-                    each.powf(1.0 - alpha) / (1.0 - alpha)
-                };
+                let each = law.download(audience, BytesPerSecond::clamped(upload)).get() / leechers;
+                let value = if alpha == 1.0 { each.ln() } else { each.powf(1.0 - alpha) / (1.0 - alpha) };
                 weight * leechers * value
             }
         }

@@ -23,22 +23,14 @@ pub(crate) struct Flow {
 impl Flow {
     /// A graph of so many nodes without edges.
     pub(crate) fn new(nodes: usize) -> Self {
-        Self {
-            edges: Vec::new(),
-            from: vec![Vec::new(); nodes],
-            level: Vec::new(),
-            next: Vec::new(),
-        }
+        Self { edges: Vec::new(), from: vec![Vec::new(); nodes], level: Vec::new(), next: Vec::new() }
     }
 
     /// Adds an edge with this capacity.
     pub(crate) fn edge(&mut self, from: usize, to: usize, capacity: i64) {
         for (at, to, room) in [(from, to, capacity), (to, from, 0)] {
             self.from[at].push(self.edges.len() as u32);
-            self.edges.push(Edge {
-                to: to as u32,
-                room,
-            });
+            self.edges.push(Edge { to: to as u32, room });
         }
     }
 
@@ -94,11 +86,7 @@ impl Flow {
                 self.next[node] += 1;
             }
         }
-        let pushed = path
-            .iter()
-            .map(|&e| self.edges[e as usize].room)
-            .min()
-            .unwrap_or(0);
+        let pushed = path.iter().map(|&e| self.edges[e as usize].room).min().unwrap_or(0);
         for edge in path {
             self.edges[edge as usize].room -= pushed;
             self.edges[(edge ^ 1) as usize].room += pushed;

@@ -42,29 +42,15 @@ pub(crate) struct Violation {
 impl Network {
     /// The whole pool.
     pub(crate) fn new(supply: &Supply, quantum: Quantum) -> Self {
-        let room: Vec<f64> = supply
-            .capacities()
-            .iter()
-            .map(|c| quantum.down(c.get()))
-            .collect();
+        let room: Vec<f64> = supply.capacities().iter().map(|c| quantum.down(c.get())).collect();
         let mut ports = BTreeMap::new();
         for (tenant, share) in supply.shares().iter().enumerate() {
             for (cluster, room) in room.iter().enumerate() {
-                ports.insert(
-                    (TenantId(tenant as u32), cluster),
-                    quantum.down(share * room),
-                );
+                ports.insert((TenantId(tenant as u32), cluster), quantum.down(share * room));
             }
         }
         let total = quantum.down(supply.total().get()).min(room.iter().sum());
-        Self {
-            active: ClusterSet::first(room.len()),
-            room,
-            shared: !ports.is_empty(),
-            ports,
-            total,
-            quantum,
-        }
+        Self { active: ClusterSet::first(room.len()), room, shared: !ports.is_empty(), ports, total, quantum }
     }
 
     /// Finds the set of groups with the largest excess, if any set has one; `loads` by group, exact.
@@ -106,63 +92,37 @@ impl Network {
         if worst == 0 {
             return None;
         }
-        let chosen: ClusterSet = clusters
-            .iter()
-            .enumerate()
-            .filter(|(bit, _)| worst >> bit & 1 == 1)
-            .map(|(_, &k)| k)
-            .collect();
-        let inside = seats
-            .iter()
-            .map(|s| s.clusters.and(self.active).without(chosen).is_empty())
-            .collect();
-        let within = Self {
-            active: chosen,
-            total: capacity[worst],
-            ..self.clone()
-        };
+        let chosen: ClusterSet =
+            clusters.iter().enumerate().filter(|(bit, _)| worst >> bit & 1 == 1).map(|(_, &k)| k).collect();
+        let inside = seats.iter().map(|s| s.clusters.and(self.active).without(chosen).is_empty()).collect();
+        let within = Self { active: chosen, total: capacity[worst], ..self.clone() };
         Some(self.violation(inside, within, chosen))
     }
 
     /// The mask within the active clusters, as a dense number.
     fn local(&self, mask: ClusterSet, clusters: &[usize]) -> usize {
-        clusters.iter().enumerate().fold(0, |local, (bit, &k)| {
-            local | usize::from(mask.has(k)) << bit
-        })
+        clusters.iter().enumerate().fold(0, |local, (bit, &k)| local | usize::from(mask.has(k)) << bit)
     }
 
     fn violation(&self, inside: Vec<bool>, for_inside: Self, taken: ClusterSet) -> Violation {
         let mut for_outside = self.clone();
         for_outside.active = self.active.without(taken);
         for_outside.total = (self.total - for_inside.total).max(0.0);
-        Violation {
-            inside,
-            for_inside,
-            for_outside,
-        }
+        Violation { inside, for_inside, for_outside }
     }
 
     fn worst_by_cut(&self, seats: &[Seat], loads: &[f64]) -> Option<Violation> {
         // Nodes: source, sink, clusters, ports, groups.
         let cluster_at = |k: usize| 2 + k;
         let first_port = 2 + self.room.len();
-        let ports: Vec<(TenantId, usize)> = self
-            .ports
-            .keys()
-            .copied()
-            .filter(|&(_, k)| self.active.has(k))
-            .collect();
+        let ports: Vec<(TenantId, usize)> = self.ports.keys().copied().filter(|&(_, k)| self.active.has(k)).collect();
         let first_group = first_port + ports.len();
         let mut flow = Flow::new(first_group + seats.len());
         for k in self.active.iter() {
             flow.edge(cluster_at(k), 1, self.quantum.units(self.room[k]));
         }
         for (p, key) in ports.iter().enumerate() {
-            flow.edge(
-                first_port + p,
-                cluster_at(key.1),
-                self.quantum.units(self.ports[key]),
-            );
+            flow.edge(first_port + p, cluster_at(key.1), self.quantum.units(self.ports[key]));
         }
         let mut wanted = 0_i64;
         for (g, (seat, &load)) in seats.iter().zip(loads).enumerate() {
@@ -190,11 +150,7 @@ impl Network {
         }
         let side = flow.reach(0);
         let inside: Vec<bool> = (0..seats.len()).map(|g| side[first_group + g]).collect();
-        let taken: ClusterSet = self
-            .active
-            .iter()
-            .filter(|&k| side[cluster_at(k)])
-            .collect();
+        let taken: ClusterSet = self.active.iter().filter(|&k| side[cluster_at(k)]).collect();
         let mut cut: f64 = taken.iter().map(|k| self.room[k]).sum();
         let mut left = self.clone();
         for (p, &(tenant, k)) in ports.iter().enumerate() {
@@ -206,10 +162,7 @@ impl Network {
                 }
             }
         }
-        let within = Self {
-            total: cut,
-            ..self.clone()
-        };
+        let within = Self { total: cut, ..self.clone() };
         Some(left.violation(inside, within, taken))
     }
 }

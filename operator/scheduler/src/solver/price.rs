@@ -66,8 +66,7 @@ impl Bracket {
 
     /// No price between the ends: they are neighbours, or so near zero that `exp` is 1 for both.
     fn is_spent(&self) -> bool {
-        self.middle()
-            .is_some_and(|m| m <= self.low || m >= self.high || self.high - self.low < 1e-17)
+        self.middle().is_some_and(|m| m <= self.low || m >= self.high || self.high - self.low < 1e-17)
     }
 }
 
@@ -79,23 +78,14 @@ pub fn one_price(curves: &Curves, capacity: f64, warm: Option<f64>, out: &mut [f
     let (floors, ceilings) = curves.limits();
     if ceilings <= capacity {
         curves.write_limit(true, out);
-        return Price {
-            nu: f64::NEG_INFINITY,
-            passes: 1,
-        };
+        return Price { nu: f64::NEG_INFINITY, passes: 1 };
     }
     let target = capacity * (1.0 - SLACK);
     if floors >= capacity * (1.0 - SETTLED) {
         curves.write_limit(false, out);
-        return Price {
-            nu: f64::INFINITY,
-            passes: 1,
-        };
+        return Price { nu: f64::INFINITY, passes: 1 };
     }
-    let mut bracket = Bracket {
-        low: f64::NEG_INFINITY,
-        high: f64::INFINITY,
-    };
+    let mut bracket = Bracket { low: f64::NEG_INFINITY, high: f64::INFINITY };
     let mut passes = 0;
     if let Some(price) = at_step(curves, target, capacity, &mut bracket, &mut passes, out) {
         return price;
@@ -127,10 +117,7 @@ pub fn one_price(curves: &Curves, capacity: f64, warm: Option<f64>, out: &mut [f
             nu = bracket.inside(wanted, nu, reach);
         }
         // Newton that takes so long is creeping along a cliff.
-        if let Some(middle) = bracket
-            .middle()
-            .filter(|_| passes > PATIENCE && passes % 2 == 0)
-        {
+        if let Some(middle) = bracket.middle().filter(|_| passes > PATIENCE && passes % 2 == 0) {
             nu = middle;
         }
         reach *= 2.0;
@@ -139,10 +126,7 @@ pub fn one_price(curves: &Curves, capacity: f64, warm: Option<f64>, out: &mut [f
         }
     }
     mix(curves, &bracket, (target, capacity), out);
-    Price {
-        nu: bracket.high,
-        passes: passes + 2,
-    }
+    Price { nu: bracket.high, passes: passes + 2 }
 }
 
 /// Looks for the price among the constant marginals, and narrows the bracket between two of them.
@@ -154,11 +138,7 @@ fn at_step(
     passes: &mut u32,
     out: &mut [f64],
 ) -> Option<Price> {
-    let mut prices: Vec<f64> = curves
-        .steps
-        .iter()
-        .filter_map(|s| s.demand.step())
-        .collect();
+    let mut prices: Vec<f64> = curves.steps.iter().filter_map(|s| s.demand.step()).collect();
     prices.sort_by(f64::total_cmp);
     prices.dedup();
     let first = prices.partition_point(|&nu| {
@@ -177,20 +157,14 @@ fn at_step(
     }
     let spent = curves.fill(nu, ((target - below) / jump).clamp(0.0, 1.0), out);
     trim(curves, spent, capacity, out);
-    Some(Price {
-        nu,
-        passes: *passes + 1,
-    })
+    Some(Price { nu, passes: *passes + 1 })
 }
 
 /// A price near the answer, from a sample of the swarms.
 fn sampled(curves: &Curves, target: f64) -> f64 {
     let part = curves.sample(64);
     let goal = target * part.len() as f64 / curves.len() as f64;
-    let mut bracket = Bracket {
-        low: f64::NEG_INFINITY,
-        high: f64::INFINITY,
-    };
+    let mut bracket = Bracket { low: f64::NEG_INFINITY, high: f64::INFINITY };
     let (mut nu, mut reach) = (part.guess(goal), 1.0);
     for _ in 0..30 {
         let total = part.total(nu);

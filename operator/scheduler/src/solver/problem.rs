@@ -76,10 +76,7 @@ impl Problem {
     /// [`SolveError`] naming the first swarm without a cluster or with an unknown tenant.
     pub fn new(demands: Vec<Demand>, seats: &[Seat], supply: Supply) -> Result<Self, SolveError> {
         if demands.len() != seats.len() {
-            return Err(SolveError::Seats {
-                demands: demands.len(),
-                seats: seats.len(),
-            });
+            return Err(SolveError::Seats { demands: demands.len(), seats: seats.len() });
         }
         if u32::try_from(demands.len()).is_err() {
             return Err(SolveError::TooMany(demands.len()));
@@ -90,21 +87,12 @@ impl Problem {
         let mut groups = Vec::new();
         let mut group_of = Vec::with_capacity(seats.len());
         for (swarm, seat) in seats.iter().enumerate() {
-            let seat = Seat {
-                clusters: seat.clusters.and(all),
-                ..*seat
-            };
+            let seat = Seat { clusters: seat.clusters.and(all), ..*seat };
             if seat.clusters.is_empty() {
                 return Err(SolveError::NoCluster { swarm, clusters });
             }
-            if let Some(tenant) = seat
-                .tenant
-                .filter(|t| t.0 as usize >= supply.shares().len())
-            {
-                return Err(SolveError::NoTenant {
-                    swarm,
-                    tenant: tenant.0,
-                });
+            if let Some(tenant) = seat.tenant.filter(|t| t.0 as usize >= supply.shares().len()) {
+                return Err(SolveError::NoTenant { swarm, tenant: tenant.0 });
             }
             group_of.push(*places.entry(seat).or_insert_with(|| {
                 groups.push(seat);
@@ -112,13 +100,7 @@ impl Problem {
             }));
         }
         let quantum = Quantum::for_capacity(supply.total().get());
-        Ok(Self {
-            demands,
-            supply,
-            groups,
-            group_of,
-            quantum,
-        })
+        Ok(Self { demands, supply, groups, group_of, quantum })
     }
 
     /// What the swarms ask for.
@@ -136,32 +118,21 @@ impl Problem {
         let mut floors = vec![0.0; curves.len()];
         curves.write_limit(false, &mut floors);
         let mut solves = 0;
-        let overloaded = curves.limits().0 > network.total
-            || network
-                .worst(&self.groups, &self.loads(None, &floors))
-                .is_some();
+        let overloaded =
+            curves.limits().0 > network.total || network.worst(&self.groups, &self.loads(None, &floors)).is_some();
         if overloaded {
             let scale = |d: &Demand| Demand::proportional(d.lo, 0.0, d.lo);
             let only_floors = Curves::new(self.demands.iter().map(scale), most, self.quantum);
             let possible = self.decompose(&only_floors, network.clone(), None);
             let lowered = self.demands.iter().zip(&possible.rates);
-            let demands: Vec<Demand> = lowered
-                .map(|(d, &given)| Demand {
-                    lo: d.lo.min(given),
-                    ..*d
-                })
-                .collect();
+            let demands: Vec<Demand> = lowered.map(|(d, &given)| Demand { lo: d.lo.min(given), ..*d }).collect();
             curves = Curves::new(demands.into_iter(), most, self.quantum);
             solves = possible.solves;
         }
         let mut solution = self.decompose(&curves, network, warm);
         for (swarm, (demand, &given)) in self.demands.iter().zip(&solution.rates).enumerate() {
             if given < demand.lo * (1.0 - SCALED) - self.quantum.get() {
-                solution.scaled.push(ScaledFloor {
-                    swarm,
-                    wanted: demand.lo,
-                    given,
-                });
+                solution.scaled.push(ScaledFloor { swarm, wanted: demand.lo, given });
             }
         }
         solution.solves += solves;
@@ -214,25 +185,17 @@ impl Problem {
             match network.worst(&self.groups, &loads) {
                 None => {
                     let block = solution.blocks.len() as u32;
-                    solution.blocks.push(Block {
-                        nu: price.nu,
-                        capacity: network.total,
-                    });
+                    solution.blocks.push(Block { nu: price.nu, capacity: network.total });
                     for (place, rate) in rates.into_iter().enumerate() {
                         let swarm = members.as_ref().map_or(place, |m| m[place] as usize);
                         solution.rates[swarm] = rate;
                         solution.block_of[swarm] = block;
                     }
                 }
-                Some(Violation {
-                    inside,
-                    for_inside,
-                    for_outside,
-                }) => {
+                Some(Violation { inside, for_inside, for_outside }) => {
                     let is_inside = |&i: &u32| inside[self.group_of[i as usize] as usize];
                     let all = || members.clone().unwrap_or_else(|| (0..n as u32).collect());
-                    let (first, rest): (Vec<u32>, Vec<u32>) =
-                        all().into_iter().partition(is_inside);
+                    let (first, rest): (Vec<u32>, Vec<u32>) = all().into_iter().partition(is_inside);
                     let start = Some(price.nu);
                     for (members, network) in [(rest, for_outside), (first, for_inside)] {
                         if !members.is_empty() {

@@ -19,11 +19,7 @@ impl Quantum {
         let exponent = capacity.max(2.0_f64.powi(-200)).log2().ceil() as i32;
         let quantum = Self(2.0_f64.powi(exponent - 52));
         // `log2` may round across a power of two; never be too fine.
-        if capacity > quantum.0 * 2.0_f64.powi(52) {
-            Self(quantum.0 * 2.0)
-        } else {
-            quantum
-        }
+        if capacity > quantum.0 * 2.0_f64.powi(52) { Self(quantum.0 * 2.0) } else { quantum }
     }
 
     /// The grain in bytes per second.

@@ -50,15 +50,7 @@ impl Route {
     pub(super) fn new(cluster_of: Vec<usize>, port_room: Vec<i64>, cluster_room: Vec<i64>) -> Self {
         let through = vec![0; cluster_of.len()];
         let (groups, sent, moves) = (Vec::new(), Vec::new(), BTreeMap::new());
-        Self {
-            cluster_of,
-            port_room,
-            cluster_room,
-            through,
-            groups,
-            sent,
-            moves,
-        }
+        Self { cluster_of, port_room, cluster_room, through, groups, sent, moves }
     }
 
     /// Sends `amount` grains of a new group; returns what did not fit.
@@ -68,9 +60,7 @@ impl Route {
         self.sent.push(BTreeMap::new());
         // With room behind the cheapest port no detour is cheaper.
         if let Some(&(port, _)) = self.groups[group].first() {
-            let room = self.port_room[port]
-                .min(self.cluster_room[self.cluster_of[port]])
-                .min(amount);
+            let room = self.port_room[port].min(self.cluster_room[self.cluster_of[port]]).min(amount);
             if room > 0 {
                 self.cluster_room[self.cluster_of[port]] -= room;
                 self.enter(port, room);
@@ -98,15 +88,9 @@ impl Route {
         let started = *sent == 0;
         *sent += amount;
         if started && amount > 0 {
-            let here = self.groups[group]
-                .iter()
-                .find(|c| c.0 == port)
-                .map_or(0, |c| c.1);
+            let here = self.groups[group].iter().find(|c| c.0 == port).map_or(0, |c| c.1);
             for &(other, cost) in self.groups[group].iter().filter(|c| c.0 != port) {
-                self.moves
-                    .entry((port, other))
-                    .or_default()
-                    .push(Reverse((cost - here, group)));
+                self.moves.entry((port, other)).or_default().push(Reverse((cost - here, group)));
             }
         }
     }
@@ -164,9 +148,7 @@ impl Route {
             }
         }
         let reachable = |k: &usize| self.cluster_room[*k] > 0 && cost[ports + *k] != i64::MAX;
-        let best = (0..self.cluster_room.len())
-            .filter(reachable)
-            .min_by_key(|&k| (cost[ports + k], k));
+        let best = (0..self.cluster_room.len()).filter(reachable).min_by_key(|&k| (cost[ports + k], k));
         let Some(end) = best else { return 0 };
         self.push(group, amount, &step, end)
     }

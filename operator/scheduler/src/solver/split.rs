@@ -24,11 +24,7 @@ pub struct Placement {
 
 impl Placement {
     /// Nothing is known, so every cluster is as good.
-    pub const ANYWHERE: Self = Self {
-        region: None,
-        cached: ClusterSet::ALL,
-        previous: None,
-    };
+    pub const ANYWHERE: Self = Self { region: None, cached: ClusterSet::ALL, previous: None };
 }
 
 /// Costs of serving a byte, in units of the caller's choice.
@@ -55,18 +51,10 @@ pub struct Part {
 
 impl Costs {
     fn of(&self, placement: &Placement, cluster: usize) -> i64 {
-        let row = placement
-            .region
-            .and_then(|region| self.distance.get(region as usize));
+        let row = placement.region.and_then(|region| self.distance.get(region as usize));
         let distance = row.and_then(|row| row.get(cluster)).copied().unwrap_or(0);
-        let fill = if placement.cached.has(cluster) {
-            0
-        } else {
-            self.cache_fill
-        };
-        let stays = placement
-            .previous
-            .is_none_or(|previous| previous as usize == cluster);
+        let fill = if placement.cached.has(cluster) { 0 } else { self.cache_fill };
+        let stays = placement.previous.is_none_or(|previous| previous as usize == cluster);
         i64::from(distance) + i64::from(fill) + if stays { 0 } else { i64::from(self.moving) }
     }
 }
@@ -74,21 +62,11 @@ impl Costs {
 /// Splits the rates of a solution, in order of swarm and cluster. No cluster and no tenant's
 /// port gets more than it has; swarms with a rate of zero have no part.
 #[must_use]
-pub fn split(
-    solution: &Solution,
-    seats: &[Seat],
-    places: &[Placement],
-    costs: &Costs,
-    supply: &Supply,
-) -> Vec<Part> {
+pub fn split(solution: &Solution, seats: &[Seat], places: &[Placement], costs: &Costs, supply: &Supply) -> Vec<Part> {
     let quantum = solution.quantum;
     let clusters = supply.capacities().len();
     let all = ClusterSet::first(clusters);
-    let room: Vec<i64> = supply
-        .capacities()
-        .iter()
-        .map(|c| quantum.units(c.get()))
-        .collect();
+    let room: Vec<i64> = supply.capacities().iter().map(|c| quantum.units(c.get())).collect();
     // One row of ports per tenant with a share, and a last one for everybody else.
     let rows = supply.shares().len() + 1;
     let cluster_of: Vec<usize> = (0..rows).flat_map(|_| 0..clusters).collect();
@@ -96,9 +74,7 @@ pub fn split(
         Some(share) => quantum.units(quantum.down(share * quantum.rate(room[k]))),
         None => i64::MAX / 4,
     };
-    let port_room = (0..rows)
-        .flat_map(|row| (0..clusters).map(move |k| limit(row, k)))
-        .collect();
+    let port_room = (0..rows).flat_map(|row| (0..clusters).map(move |k| limit(row, k))).collect();
     let mut route = Route::new(cluster_of, port_room, room.clone());
 
     let mut groups: BTreeMap<(Seat, Placement), Vec<u32>> = BTreeMap::new();
@@ -106,45 +82,22 @@ pub fn split(
         if solution.rates[swarm] > 0.0 {
             let mask = seat.clusters.and(all);
             let previous = place.previous.filter(|&k| mask.has(k as usize));
-            let place = Placement {
-                cached: place.cached.and(mask),
-                previous,
-                ..*place
-            };
-            groups
-                .entry((
-                    Seat {
-                        clusters: mask,
-                        ..*seat
-                    },
-                    place,
-                ))
-                .or_default()
-                .push(swarm as u32);
+            let place = Placement { cached: place.cached.and(mask), previous, ..*place };
+            groups.entry((Seat { clusters: mask, ..*seat }, place)).or_default().push(swarm as u32);
         }
     }
     let mut parts = Vec::with_capacity(solution.rates.len());
     for (number, ((seat, place), members)) in groups.iter().enumerate() {
         let row = seat.tenant.map_or(rows - 1, |tenant| tenant.0 as usize);
-        let mut choices: Choices = seat
-            .clusters
-            .iter()
-            .map(|k| (row * clusters + k, costs.of(place, k)))
-            .collect();
+        let mut choices: Choices = seat.clusters.iter().map(|k| (row * clusters + k, costs.of(place, k))).collect();
         choices.sort_by_key(|&(port, cost)| (cost, port));
-        let amount = members
-            .iter()
-            .map(|&i| quantum.units(solution.rates[i as usize]))
-            .sum();
+        let amount = members.iter().map(|&i| quantum.units(solution.rates[i as usize])).sum();
         let _does_not_fit_by_a_few_grains = route.send(choices, amount);
         debug_assert_eq!(number + 1, route.sent.len());
     }
     for (members, sent) in groups.values().zip(&route.sent) {
-        let mut sent: Vec<(usize, i64)> = sent
-            .iter()
-            .filter(|s| *s.1 > 0)
-            .map(|(&port, &units)| (port % clusters, units))
-            .collect();
+        let mut sent: Vec<(usize, i64)> =
+            sent.iter().filter(|s| *s.1 > 0).map(|(&port, &units)| (port % clusters, units)).collect();
         sent.reverse();
         for &swarm in members {
             let mut wanted = quantum.units(solution.rates[swarm as usize]);
@@ -153,11 +106,7 @@ pub fn split(
                     break;
                 };
                 let taken = wanted.min(*left);
-                parts.push(Part {
-                    swarm,
-                    cluster: *cluster as u32,
-                    rate: quantum.rate(taken),
-                });
+                parts.push(Part { swarm, cluster: *cluster as u32, rate: quantum.rate(taken) });
                 wanted -= taken;
                 *left -= taken;
                 if *left == 0 {

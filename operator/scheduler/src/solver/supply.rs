@@ -57,10 +57,7 @@ pub struct Seat {
 
 impl Seat {
     /// Anywhere, nobody's.
-    pub const ANY: Self = Self {
-        clusters: ClusterSet::ALL,
-        tenant: None,
-    };
+    pub const ANY: Self = Self { clusters: ClusterSet::ALL, tenant: None };
 }
 
 /// The capacities of a pool, in bytes per second.
@@ -78,31 +75,20 @@ impl Supply {
     /// One cluster of this capacity.
     #[must_use]
     pub fn pool(capacity: BytesPerSecond) -> Self {
-        Self {
-            clusters: vec![capacity],
-            total: capacity,
-            shares: Vec::new(),
-        }
+        Self { clusters: vec![capacity], total: capacity, shares: Vec::new() }
     }
 
     /// Several clusters; `total` caps their sum where it is less.
     ///
     /// # Errors
     /// [`SolveError::Clusters`] for none or more than [`MAX_CLUSTERS`].
-    pub fn clusters(
-        clusters: Vec<BytesPerSecond>,
-        total: Option<BytesPerSecond>,
-    ) -> Result<Self, SolveError> {
+    pub fn clusters(clusters: Vec<BytesPerSecond>, total: Option<BytesPerSecond>) -> Result<Self, SolveError> {
         if clusters.is_empty() || clusters.len() > MAX_CLUSTERS {
             return Err(SolveError::Clusters(clusters.len()));
         }
         let sum = BytesPerSecond::clamped(clusters.iter().map(|c| c.get()).sum());
         let total = total.map_or(sum, |cap| if cap < sum { cap } else { sum });
-        Ok(Self {
-            clusters,
-            total,
-            shares: Vec::new(),
-        })
+        Ok(Self { clusters, total, shares: Vec::new() })
     }
 
     /// The same with tenants, each limited to this part (0 to 1) of every cluster.
@@ -111,10 +97,7 @@ impl Supply {
     /// [`SolveError::Share`] naming the tenant whose share is out of range.
     pub fn with_shares(mut self, shares: Vec<f64>) -> Result<Self, SolveError> {
         if let Some(tenant) = shares.iter().position(|share| !(0.0..=1.0).contains(share)) {
-            return Err(SolveError::Share {
-                tenant,
-                share: shares[tenant],
-            });
+            return Err(SolveError::Share { tenant, share: shares[tenant] });
         }
         self.shares = shares;
         Ok(self)

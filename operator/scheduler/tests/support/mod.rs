@@ -2,9 +2,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
 use proptest::prelude::*;
-use videocloud_scheduler::model::{
-    ClusterSet, Objective, PowerLaw, RegimeLaw, Swarm, SwarmLaw, TenantId,
-};
+use videocloud_scheduler::model::{ClusterSet, Objective, PowerLaw, RegimeLaw, Swarm, SwarmLaw, TenantId};
 use videocloud_scheduler::policy::Pool;
 use videocloud_scheduler::solver::Supply;
 use videocloud_scheduler::units::{Audience, BytesPerSecond, Weight};
@@ -29,25 +27,16 @@ pub fn swarm(clusters: usize) -> impl Strategy<Value = Swarm> {
         8 => (0.0..50.0, 0.5..2000.0),
     ];
     let some = |low: f64, high: f64| prop::option::weighted(0.3, low..high);
-    (
-        law,
-        audience,
-        some(0.1, 3.0),
-        some(0.0, 1e5),
-        some(0.0, 5e6),
-        some(1e5, 1e6),
-        1..(1_u64 << clusters),
-    )
-        .prop_map(|(law, (s, l), weight, floor, ceiling, limit, mask)| Swarm {
+    (law, audience, some(0.1, 3.0), some(0.0, 1e5), some(0.0, 5e6), some(1e5, 1e6), 1..(1_u64 << clusters)).prop_map(
+        |(law, (s, l), weight, floor, ceiling, limit, mask)| Swarm {
             weight: weight.map_or(Weight::ONE, |w| Weight::new(w).unwrap()),
             floor: floor.map(rate),
             ceiling: ceiling.map(rate),
             viewer_limit: limit.map(rate),
-            clusters: (0..64)
-                .filter(|k| mask >> k & 1 == 1)
-                .collect::<ClusterSet>(),
+            clusters: (0..64).filter(|k| mask >> k & 1 == 1).collect::<ClusterSet>(),
             ..Swarm::new(Audience::new(s, l).unwrap(), law)
-        })
+        },
+    )
 }
 
 pub fn objective() -> impl Strategy<Value = Objective> {
@@ -62,32 +51,23 @@ pub fn objective() -> impl Strategy<Value = Objective> {
 /// A pool with up to `most` swarms and up to 5 clusters, perhaps with tenants.
 pub fn pool(most: usize) -> impl Strategy<Value = Pool> {
     (1_usize..=5).prop_flat_map(move |clusters| {
-        let capacities =
-            prop::collection::vec(prop_oneof![1 => Just(0.0), 6 => 1.0..2e7], clusters);
+        let capacities = prop::collection::vec(prop_oneof![1 => Just(0.0), 6 => 1.0..2e7], clusters);
         let total = prop::option::weighted(0.3, 1.0..5e7);
         let shares = prop_oneof![2 => Just(vec![]), 1 => prop::collection::vec(0.0..1.0, 1..4)];
         let swarms = prop::collection::vec((swarm(clusters), 0_u32..8), 1..=most);
-        (
-            capacities,
-            total,
-            shares,
-            swarms,
-            prop_oneof![3 => Just(0.0), 1 => 0.0..3.0],
-        )
-            .prop_map(|(capacities, total, shares, swarms, min_marginal)| {
+        (capacities, total, shares, swarms, prop_oneof![3 => Just(0.0), 1 => 0.0..3.0]).prop_map(
+            |(capacities, total, shares, swarms, min_marginal)| {
                 let tenants = shares.len() as u32;
                 let capacities = capacities.into_iter().map(rate).collect();
-                let place = |(swarm, tenant)| Swarm {
-                    tenant: (tenant < tenants).then_some(TenantId(tenant)),
-                    ..swarm
-                };
+                let place = |(swarm, tenant)| Swarm { tenant: (tenant < tenants).then_some(TenantId(tenant)), ..swarm };
                 let supply = Supply::clusters(capacities, total.map(rate)).unwrap();
                 Pool {
                     swarms: swarms.into_iter().map(place).collect(),
                     supply: supply.with_shares(shares).unwrap(),
                     min_marginal,
                 }
-            })
+            },
+        )
     })
 }
 
