@@ -1,0 +1,211 @@
+//! The finish of a run: sound whole per track, chunks joined, tracks and files written, everything checked.
+//!
+//! Answers one folder and one manifest per rendition. Where the folders go (the store, or a folder on disk) is the business of
+//! [`crate::task`] and [`crate::run`].
+
+mod check;
+pub mod join;
+pub mod segments;
+mod tracks;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use videocloud_protocol::failure::{Failure, FailureClass, reason};
+use videocloud_protocol::ids::ContentId;
+use videocloud_protocol::rendition::{
+    AudioSettings, Container, Progressive, RenditionManifest, Track, TreeFile, TreePath,
+};
+
+use crate::encode::{Driver, sound, still, text, verify};
+use crate::ingest::Ingested;
+use crate::mp4::progressive;
+use crate::plan::Plan;
+use join::Joined;
+
+/// A finished rendition on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finished {
+    /// Its manifest; attempt and time of publication are left to the publisher.
+    pub manifest: RenditionManifest,
+    /// The folder that holds its files under their tree paths.
+    pub folder: PathBuf,
+}
+
+/// What a finish works on.
+#[derive(Debug, Clone, Copy)]
+pub struct Work<'a> {
+    /// How ffmpeg is run.
+    pub driver: &'a Driver,
+    /// The source on disk.
+    pub ingested: &'a Ingested,
+    /// Id of the source.
+    pub content: ContentId,
+    /// The plan.
+    pub plan: &'a Plan,
+    /// For each chunk, the folder with its verified pieces.
+    pub chunks: &'a [PathBuf],
+    /// Where everything is written.
+    pub scratch: &'a Path,
+}
+
+pub(crate) fn internal(error: impl std::fmt::Display) -> Failure {
+    Failure::new(FailureClass::Transient, reason::INTERNAL, format!("failed to finish: {error}"))
+}
+
+fn path(text: &str) -> Result<TreePath, Failure> {
+    text.parse().map_err(internal)
+}
+
+/// Finishes every rendition of the plan.
+///
+/// # Errors
+/// The [`Failure`] of an encode, a join or a check.
+pub async fn finish(work: Work<'_>) -> Result<Vec<Finished>, Failure> {
+    let sounds = sounds(&work).await?;
+    let captions = captions(&work).await?;
+    let mut finished = Vec::with_capacity(work.plan.renditions.len());
+    let mut keyframes = None;
+    for index in 0..work.plan.renditions.len() {
+        finished.push(rendition(&work, index, &sounds, &captions, &mut keyframes).await?);
+    }
+    Ok(finished)
+}
+
+type Sounds = HashMap<AudioSettings, Vec<Joined>>;
+
+/// Every audio track once per distinct settings, however many renditions share them.
+async fn sounds(work: &Work<'_>) -> Result<Sounds, Failure> {
+    let mut sounds = Sounds::new();
+    for settings in work.plan.renditions.iter().filter_map(|rendition| rendition.settings.audio) {
+        if sounds.contains_key(&settings) {
+            continue;
+        }
+        let mut tracks = Vec::new();
+        for (number, track) in work.plan.facts.audio.iter().enumerate() {
+            let name = format!("sound-{}-{number}.mp4", sounds.len());
+            let source = &work.ingested.source;
+            let args = sound::args(work.plan, track, &settings, source, &name);
+            let what = format!("encode audio track {}", number + 1);
+            work.driver.run(args, work.scratch, &source.path, &what, |_| {}).await?;
+            tracks.push(join::sound(&work.scratch.join(name), &track.language)?);
+        }
+        sounds.insert(settings, tracks);
+    }
+    Ok(sounds)
+}
+
+/// Every text track as a WebVTT file, if any rendition wants them.
+async fn captions(work: &Work<'_>) -> Result<Vec<(String, PathBuf)>, Failure> {
+    let mut files = Vec::new();
+    if work.plan.renditions.iter().any(|rendition| rendition.settings.captions) {
+        for (number, track) in work.plan.facts.text.iter().enumerate() {
+            let name = format!("captions-{number}.vtt");
+            let source = &work.ingested.source;
+            let what = format!("read text track {}", number + 1);
+            work.driver.run(text::args(track, source, &name), work.scratch, &source.path, &what, |_| {}).await?;
+            files.push((track.language.clone(), work.scratch.join(name)));
+        }
+    }
+    Ok(files)
+}
+
+async fn rendition(
+    work: &Work<'_>,
+    index: usize,
+    sounds: &Sounds,
+    captions: &[(String, PathBuf)],
+    keyframes: &mut Option<Vec<f64>>,
+) -> Result<Finished, Failure> {
+    let plan = work.plan;
+    let rendition = &plan.renditions[index];
+    let settings = &rendition.settings;
+    let folder = work.scratch.join(format!("rendition-{index}"));
+    std::fs::create_dir_all(&folder).map_err(internal)?;
+
+    let mut joined: Vec<(TreePath, Joined)> = Vec::new();
+    if let Some(picture) = &rendition.picture {
+        let name = crate::encode::video::piece_name(index);
+        let pieces: Vec<PathBuf> = work.chunks.iter().map(|chunk| chunk.join(&name)).collect();
+        joined.push((path("video")?, join::video(plan, picture, &pieces)?));
+    }
+    let tracks_of_sound = settings.audio.as_ref().and_then(|audio| sounds.get(audio)).into_iter().flatten();
+    for (number, track) in tracks_of_sound.enumerate() {
+        joined.push((path(&format!("audio-{}", number + 1))?, track.clone()));
+    }
+    let mut tracks = tracks::write(&folder, &joined, plan)?;
+    check::tracks(work, &folder, &joined, rendition.picture.as_ref(), keyframes).await?;
+    for (number, (language, file)) in captions.iter().enumerate().filter(|_| settings.captions) {
+        tracks.push(tracks::captions(&folder, number, language, file, &tracks)?);
+    }
+
+    let mut extra: Vec<(TreePath, &str)> = Vec::new();
+    let mut manifest_progressive = None;
+    if let Some(container) = settings.packaging.file {
+        let (extension, mime, brand) = match container {
+            Container::Mp4 => ("mp4", "video/mp4", *b"isom"),
+            Container::ThreeGp => ("3gp", "video/3gpp", *b"3gp6"),
+            Container::WebM => {
+                let message = "failed to finish: a WebM file cannot be written; ask for MP4";
+                return Err(Failure::new(FailureClass::BadSpec, reason::BAD_SPEC, message));
+            }
+        };
+        let file = path(&format!("file.{extension}"))?;
+        let to = folder.join(file.as_str());
+        let inputs: Vec<progressive::Input<'_>> = joined
+            .iter()
+            .map(|(_, track)| progressive::Input {
+                head: &track.head,
+                samples: &track.samples,
+                sources: &track.sources,
+            })
+            .collect();
+        progressive::write(&to, brand, &inputs).map_err(internal)?;
+        manifest_progressive = Some(Progressive { file: file.clone(), extension: extension.to_owned() });
+        extra.push((file, mime));
+    }
+    let mut poster = None;
+    if let (true, Some((_, video))) = (settings.packaging.poster && rendition.picture.is_some(), joined.first()) {
+        let at = video.end() / 10 * 1_000_000 / i64::from(video.head.timescale);
+        let input = folder.join("video.mp4");
+        work.driver.run(still::poster(&input, at, "poster.jpg"), &folder, &input, "make the poster", |_| {}).await?;
+        poster = Some(path("poster.jpg")?);
+        extra.push((path("poster.jpg")?, "image/jpeg"));
+    }
+
+    let files = files(&folder, &tracks, &extra)?;
+    let duration = |track: &Joined| {
+        let ticks = track.end() - i64::from(track.head.skip);
+        u64::try_from(ticks.max(0)).unwrap_or(0) * 1000 / u64::from(track.head.timescale)
+    };
+    let manifest = RenditionManifest {
+        key: rendition.key,
+        source: work.content,
+        settings: settings.clone(),
+        media: plan.facts.summary(),
+        attempt: String::new(),
+        files,
+        tracks,
+        progressive: manifest_progressive,
+        poster,
+        duration_millis: joined.iter().map(|(_, track)| duration(track)).max().unwrap_or(0),
+        frames: joined
+            .first()
+            .filter(|_| rendition.picture.is_some())
+            .map_or(0, |(_, video)| video.samples.len() as u64),
+        created: 0,
+    };
+    Ok(Finished { manifest, folder })
+}
+
+/// Every file with size and digest.
+fn files(folder: &Path, tracks: &[Track], extra: &[(TreePath, &str)]) -> Result<Vec<TreeFile>, Failure> {
+    let of_tracks = tracks.iter().map(|track| (track.file.clone(), tracks::mime(track)));
+    of_tracks
+        .chain(extra.iter().map(|(file, mime)| (file.clone(), *mime)))
+        .map(|(file, mime)| {
+            let (size, sha256) = verify::digest(&folder.join(file.as_str())).map_err(internal)?;
+            Ok(TreeFile { path: file, size, mime: mime.to_owned(), sha256 })
+        })
+        .collect()
+}

@@ -1,0 +1,93 @@
+//! Chunks side by side, each with a marker when it is done.
+
+use std::path::{Path, PathBuf};
+
+use futures::{StreamExt, TryStreamExt};
+use videocloud_protocol::failure::Failure;
+
+use super::display::Display;
+use super::local;
+use crate::encode::chunk::{self, ChunkDone};
+use crate::encode::{Driver, LocalSource, verify, video};
+use crate::plan::{ChunkPlan, Plan};
+
+/// The folder of chunk number `index`.
+pub(super) fn folder(work: &Path, index: u32) -> PathBuf {
+    work.join(format!("chunk-{index}"))
+}
+
+/// Leaves what an earlier run of the same plan finished; throws away what belongs to another plan.
+pub(super) fn keep_if_same(work: &Path, plan: &Plan) -> Result<(), Failure> {
+    let path = work.join("plan.json");
+    let text = serde_json::to_vec(plan).map_err(|error| local("write", &path, error))?;
+    if std::fs::read(&path).is_ok_and(|found| found == text) {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(work).map_err(|error| local("read", work, error))?.flatten() {
+        if entry.file_name().to_string_lossy().starts_with("chunk-") {
+            std::fs::remove_dir_all(entry.path()).map_err(|error| local("remove", &entry.path(), error))?;
+        }
+    }
+    replace(&path, &text)
+}
+
+/// Encodes every chunk that is not done yet, `workers` at a time.
+pub(super) async fn encode_all(
+    driver: &Driver,
+    source: &LocalSource,
+    plan: &Plan,
+    work: &Path,
+    workers: usize,
+    display: &Display,
+) -> Result<Vec<ChunkDone>, Failure> {
+    display.encoding(plan);
+    let encodes = plan.chunks.iter().map(|chunk| one(driver, source, plan, chunk, work, display));
+    let mut done: Vec<ChunkDone> =
+        futures::stream::iter(encodes).buffer_unordered(workers.max(1)).try_collect().await?;
+    done.sort_by_key(|chunk| chunk.index);
+    Ok(done)
+}
+
+async fn one(
+    driver: &Driver,
+    source: &LocalSource,
+    plan: &Plan,
+    chunk: &ChunkPlan,
+    work: &Path,
+    display: &Display,
+) -> Result<ChunkDone, Failure> {
+    let folder = folder(work, chunk.index);
+    if let Some(done) = finished(&folder, plan) {
+        display.frames(chunk.index, done.pieces.first().map_or(0, |piece| piece.frames));
+        display.chunk_done();
+        return Ok(done);
+    }
+    std::fs::create_dir_all(&folder).map_err(|error| local("create", &folder, error))?;
+    let seen = |frames| display.frames(chunk.index, frames);
+    let done = chunk::encode(driver, source, plan, chunk, &folder, seen).await?;
+    let marker = serde_json::to_vec(&done).map_err(|error| local("write", &folder, error))?;
+    replace(&folder.join("done.json"), &marker)?;
+    display.chunk_done();
+    Ok(done)
+}
+
+/// The marker of a chunk whose pieces still are what it says.
+fn finished(folder: &Path, plan: &Plan) -> Option<ChunkDone> {
+    let done: ChunkDone = serde_json::from_slice(&std::fs::read(folder.join("done.json")).ok()?).ok()?;
+    let whole = |(index, piece): (usize, &verify::Piece)| {
+        verify::digest(&folder.join(video::piece_name(index))).is_ok_and(|(_, sha256)| sha256 == piece.sha256)
+    };
+    (done.pieces.len() == plan.renditions.len() && done.pieces.iter().enumerate().all(whole)).then_some(done)
+}
+
+/// Writes a file whole or not at all.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let partial = path.with_extension("partial");
+    let write = || {
+        let mut file = std::fs::File::create(&partial)?;
+        std::io::Write::write_all(&mut file, bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&partial, path)
+    };
+    write().map_err(|error| local("write", path, error))
+}

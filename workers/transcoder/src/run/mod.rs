@@ -1,0 +1,95 @@
+//! The whole of a run on one machine: a source file in, a playable folder out.
+//!
+//! The folder keeps a `.work` part while it is being made: the plan and one marker per finished chunk. A run that was killed
+//! goes on from there and gives the same bytes.
+
+mod chunks;
+mod display;
+mod output;
+mod report;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use videocloud_protocol::failure::{Failure, FailureClass, reason};
+use videocloud_protocol::ids::ContentId;
+use videocloud_protocol::rendition::{RenditionSettings, rendition_key};
+use videocloud_protocol::task::{Chunking, RenditionOrder};
+
+use crate::encode::{Driver, verify};
+use crate::ingest;
+use crate::package::{self, Work};
+use crate::plan::Plan;
+use display::Display;
+pub use report::{Report, cpu_millis};
+
+/// What to do.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The source.
+    pub input: PathBuf,
+    /// What to make, best first.
+    pub settings: Vec<RenditionSettings>,
+    /// Where.
+    pub out: PathBuf,
+    /// Chunks encoded at the same time.
+    pub workers: usize,
+    /// How to cut.
+    pub chunking: Chunking,
+}
+
+fn local(what: &str, path: &Path, error: impl std::fmt::Display) -> Failure {
+    let message = format!("failed to {what} {}: {error}", path.display());
+    Failure::new(FailureClass::Transient, reason::INTERNAL, message)
+}
+
+/// Does it all.
+///
+/// # Errors
+/// The [`Failure`] of the step that failed. What was finished stays for the next try.
+pub async fn run(driver: &Driver, options: &Options) -> Result<Report, Failure> {
+    let started = Instant::now();
+    let display = Display::new();
+    display.stage("Probing");
+    let input = options.input.canonicalize().map_err(|error| {
+        let message = format!("failed to open {}: {error}", options.input.display());
+        Failure::new(FailureClass::BadInput, reason::NOT_FOUND, message)
+    })?;
+    std::fs::create_dir_all(&options.out).map_err(|error| local("create", &options.out, error))?;
+    let out = options.out.canonicalize().map_err(|error| local("open", &options.out, error))?;
+    let work = out.join(".work");
+    std::fs::create_dir_all(&work).map_err(|error| local("create", &work, error))?;
+
+    let ingested = ingest::ingest(driver, &input, &work).await?;
+    let content = content_id(&input).await?;
+    let orders: Vec<RenditionOrder> = options
+        .settings
+        .iter()
+        .map(|settings| RenditionOrder { key: rendition_key(&content, settings), settings: settings.clone() })
+        .collect();
+    display.stage("Planning");
+    let packets = ingest::packets(driver, &ingested, &work).await?;
+    let container = ingested.source.container;
+    let plan = Plan::make(ingested.facts.clone(), container, &packets, &orders, options.chunking)?;
+    drop(packets);
+    chunks::keep_if_same(&work, &plan)?;
+
+    let done = chunks::encode_all(driver, &ingested.source, &plan, &work, options.workers, &display).await?;
+    display.stage("Packaging");
+    let folders: Vec<PathBuf> = plan.chunks.iter().map(|chunk| chunks::folder(&work, chunk.index)).collect();
+    let job = Work { driver, ingested: &ingested, content, plan: &plan, chunks: &folders, scratch: &work };
+    let finished = package::finish(job).await?;
+    output::publish(&out, &finished)?;
+    let report = Report::new(content, &plan, &done, &finished, started.elapsed());
+    report.write(&out.join("report.json"))?;
+    std::fs::remove_dir_all(&work).map_err(|error| local("remove", &work, error))?;
+    display.done(&report);
+    Ok(report)
+}
+
+async fn content_id(input: &Path) -> Result<ContentId, Failure> {
+    let path = input.to_path_buf();
+    let digest = tokio::task::spawn_blocking(move || verify::digest(&path)).await;
+    let (_, hex) = digest.map_err(package::internal)?.map_err(|error| local("read", input, error))?;
+    hex.parse().map_err(package::internal)
+}

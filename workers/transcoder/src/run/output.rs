@@ -1,0 +1,86 @@
+//! The folder a run leaves: it can be put on any static web server as it is.
+//!
+//! ```text
+//! <profile>.mp4   progressive file            hls/master.m3u8     hls/<profile>/<track>.m3u8
+//! poster.jpg                                  dash/manifest.mpd   <profile>/<track>.mp4 (what both play, by byte ranges)
+//! ```
+
+use std::path::Path;
+
+use videocloud_protocol::failure::Failure;
+use videocloud_protocol::playlist::{Addressing, Presentation, Resource, Variant, dash, hls};
+use videocloud_protocol::rendition::TrackKind;
+
+use super::chunks::replace;
+use super::local;
+use crate::package::Finished;
+
+/// Moves the finished renditions into `out` and writes the playlists.
+pub(super) fn publish(out: &Path, finished: &[Finished]) -> Result<(), Failure> {
+    for (index, rendition) in finished.iter().enumerate() {
+        let manifest = &rendition.manifest;
+        let folder = out.join(&manifest.settings.name);
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder).map_err(|error| local("replace", &folder, error))?;
+        }
+        std::fs::create_dir_all(&folder).map_err(|error| local("create", &folder, error))?;
+        for track in &manifest.tracks {
+            rename(&rendition.folder.join(track.file.as_str()), &folder.join(track.file.as_str()))?;
+        }
+        if let Some(file) = &manifest.progressive {
+            let to = out.join(format!("{}.{}", manifest.settings.name, file.extension));
+            rename(&rendition.folder.join(file.file.as_str()), &to)?;
+        }
+        // The poster of the best rendition stands for all.
+        if let Some(poster) = manifest.poster.as_ref().filter(|_| index == 0) {
+            rename(&rendition.folder.join(poster.as_str()), &out.join("poster.jpg"))?;
+        }
+    }
+    playlists(out, finished)
+}
+
+fn playlists<'a>(out: &Path, finished: &'a [Finished]) -> Result<(), Failure> {
+    let of = |wanted: fn(&Finished) -> bool| {
+        let variants = finished.iter().filter(|rendition| wanted(rendition));
+        let variant = |rendition: &'a Finished| {
+            let manifest = &rendition.manifest;
+            Variant { name: manifest.settings.name.as_str(), manifest }
+        };
+        Presentation::new(variants.map(variant).collect())
+    };
+    let with_hls = of(|rendition| rendition.manifest.settings.packaging.hls);
+    if !with_hls.variants.is_empty() {
+        write(out, &Resource::Master, &hls::master(&with_hls, Addressing::ByteRanges))?;
+        for variant in &with_hls.variants {
+            for track in &variant.manifest.tracks {
+                let resource = Resource::Media { rendition: variant.name.to_owned(), track: track.name.clone() };
+                write(out, &resource, &hls::media(variant.name, track, Addressing::ByteRanges))?;
+            }
+        }
+    }
+    let with_dash = of(|rendition| rendition.manifest.settings.packaging.dash);
+    if !with_dash.variants.is_empty() {
+        write(out, &Resource::Mpd, &dash::manifest(&with_dash, Addressing::ByteRanges))?;
+    }
+    Ok(())
+}
+
+fn write(out: &Path, resource: &Resource, text: &str) -> Result<(), Failure> {
+    let path = out.join(resource.to_string());
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(|error| local("create", folder, error))?;
+    }
+    replace(&path, text.as_bytes())
+}
+
+fn rename(from: &Path, to: &Path) -> Result<(), Failure> {
+    std::fs::rename(from, to).map_err(|error| local("move", from, error))
+}
+
+/// Width and height of a finished rendition's picture.
+pub(super) fn size(rendition: &Finished) -> Option<(u32, u32)> {
+    rendition.manifest.tracks.iter().find_map(|track| match track.kind {
+        TrackKind::Video { width, height, .. } => Some((width, height)),
+        TrackKind::Audio { .. } | TrackKind::Captions { .. } => None,
+    })
+}

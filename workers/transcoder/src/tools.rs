@@ -1,0 +1,56 @@
+//! Where ffmpeg and ffprobe are: told, or in the project's cache, or on the PATH.
+
+use std::path::{Path, PathBuf};
+
+/// The two programs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tools {
+    /// Absolute path of ffmpeg.
+    pub ffmpeg: PathBuf,
+    /// Absolute path of ffprobe.
+    pub ffprobe: PathBuf,
+}
+
+/// A program that is nowhere.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "failed to find {program}: not at {looked}; name it by --{program}, or run workers/transcoder/tools.sh, which installs the \
+     pinned build"
+)]
+pub struct MissingTool {
+    program: &'static str,
+    looked: String,
+}
+
+impl Tools {
+    /// Finds both: the path that was told, else `<cache>/tools/`, else the first on `PATH`.
+    ///
+    /// # Errors
+    /// [`MissingTool`] when a program is at none of these places.
+    pub fn find(ffmpeg: Option<&Path>, ffprobe: Option<&Path>) -> Result<Self, MissingTool> {
+        Ok(Self { ffmpeg: locate("ffmpeg", ffmpeg)?, ffprobe: locate("ffprobe", ffprobe)? })
+    }
+}
+
+fn locate(program: &'static str, told: Option<&Path>) -> Result<PathBuf, MissingTool> {
+    let candidates: Vec<PathBuf> = match told {
+        Some(path) => vec![path.to_path_buf()],
+        None => {
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            let folders = cache().map(|cache| cache.join("tools")).into_iter().chain(std::env::split_paths(&path));
+            folders.map(|folder| folder.join(program)).collect()
+        }
+    };
+    candidates.iter().find(|path| path.is_file()).and_then(|path| path.canonicalize().ok()).ok_or_else(|| {
+        let looked = candidates.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
+        MissingTool { program, looked }
+    })
+}
+
+/// `$VIDEOCLOUD_CACHE`, else `~/.cache/videocloud`.
+fn cache() -> Option<PathBuf> {
+    match std::env::var_os("VIDEOCLOUD_CACHE") {
+        Some(folder) => Some(PathBuf::from(folder)),
+        None => std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/videocloud")),
+    }
+}
