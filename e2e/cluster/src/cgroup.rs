@@ -34,9 +34,7 @@ pub enum CgroupError {
         source: io::Error,
     },
     /// Processes did not die.
-    #[error(
-        "failed to end processes {0:?}: they survived SIGKILL (uninterruptible input or output?)"
-    )]
+    #[error("failed to end processes {0:?}: they survived SIGKILL (uninterruptible input or output?)")]
     Immortal(Vec<i32>),
     /// A group's files could not be used.
     #[error(transparent)]
@@ -65,11 +63,7 @@ impl Tree {
         }
         let unified = hierarchies[0].join("cgroup.controllers").exists();
         let name = format!("videocloud-{cluster}");
-        Ok(Self {
-            roots: hierarchies.iter().map(|mount| mount.join(&name)).collect(),
-            unified,
-            name,
-        })
+        Ok(Self { roots: hierarchies.iter().map(|mount| mount.join(&name)).collect(), unified, name })
     }
 
     /// Where the pods' groups start, as kubelet wants it.
@@ -90,10 +84,7 @@ impl Tree {
             }
         }
         if self.unified {
-            for group in [
-                self.roots[0].parent().unwrap_or(Path::new("/")),
-                &self.roots[0],
-            ] {
+            for group in [self.roots[0].parent().unwrap_or(Path::new("/")), &self.roots[0]] {
                 hand_down(group)?;
             }
         }
@@ -123,11 +114,7 @@ impl Tree {
 
     /// The groups that exist now, one for each hierarchy.
     pub fn groups(&self) -> Vec<PathBuf> {
-        self.roots
-            .iter()
-            .filter(|root| root.exists())
-            .cloned()
-            .collect()
+        self.roots.iter().filter(|root| root.exists()).cloned().collect()
     }
 
     /// Ends every process with SIGKILL and waits until none is left.
@@ -139,9 +126,7 @@ impl Tree {
                 return Ok(());
             }
             if started.elapsed() > DEATH {
-                return Err(CgroupError::Immortal(
-                    left.into_iter().map(Pid::as_raw).collect(),
-                ));
+                return Err(CgroupError::Immortal(left.into_iter().map(Pid::as_raw).collect()));
             }
             for process in left {
                 // One that ended meanwhile is what was wanted.
@@ -162,9 +147,7 @@ impl Tree {
 
 /// The mount points in a mount table: all of version 1, and of version 2 the one beside them or the only one.
 fn hierarchies(mounts: &str) -> Vec<PathBuf> {
-    let fields = mounts
-        .lines()
-        .map(|line| line.split(' ').collect::<Vec<_>>());
+    let fields = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
     let found = fields.filter(|fields| matches!(fields.get(2), Some(&"cgroup" | &"cgroup2")));
     let mut points: Vec<_> = found.map(|fields| PathBuf::from(fields[1])).collect();
     points.dedup();
@@ -174,32 +157,21 @@ fn hierarchies(mounts: &str) -> Vec<PathBuf> {
 /// Enables every controller of a version 2 group for its children.
 fn hand_down(group: &Path) -> Result<(), CgroupError> {
     let available = read(&group.join("cgroup.controllers"))?;
-    let wanted: Vec<_> = available
-        .split_whitespace()
-        .map(|name| format!("+{name}"))
-        .collect();
+    let wanted: Vec<_> = available.split_whitespace().map(|name| format!("+{name}")).collect();
     let path = group.join("cgroup.subtree_control");
     fs::write(&path, wanted.join(" ")).map_err(|source| CgroupError::Controllers { path, source })
 }
 
 fn processes(group: &Path) -> Vec<Pid> {
     let own = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
-    let own = own
-        .lines()
-        .filter_map(|line| line.parse().ok())
-        .map(Pid::from_raw);
-    let below = children(group)
-        .into_iter()
-        .flat_map(|child| processes(&child));
+    let own = own.lines().filter_map(|line| line.parse().ok()).map(Pid::from_raw);
+    let below = children(group).into_iter().flat_map(|child| processes(&child));
     own.chain(below).collect()
 }
 
 fn children(group: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(group).into_iter().flatten().flatten();
-    entries
-        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
-        .map(|entry| entry.path())
-        .collect()
+    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect()
 }
 
 fn remove(group: &Path) -> Result<(), PathError> {
@@ -207,18 +179,14 @@ fn remove(group: &Path) -> Result<(), PathError> {
         remove(&child)?;
     }
     match fs::remove_dir(group) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            Err(PathError::io("remove", group)(source))
-        }
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(PathError::io("remove", group)(source)),
         _ => Ok(()),
     }
 }
 
 fn make(group: &Path) -> Result<(), PathError> {
     match fs::create_dir(group) {
-        Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
-            Err(PathError::io("make", group)(source))
-        }
+        Err(source) if source.kind() != io::ErrorKind::AlreadyExists => Err(PathError::io("make", group)(source)),
         _ => Ok(()),
     }
 }
@@ -239,10 +207,7 @@ mod tests {
     fn hierarchies_of_both_versions_are_found() {
         let hybrid = "tmpfs /sys/fs/cgroup tmpfs rw 0 0\ncgroup /sys/fs/cgroup/pids cgroup rw,pids 0 0\n\
                       cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n";
-        assert_eq!(
-            hierarchies(hybrid),
-            ["/sys/fs/cgroup/pids", "/sys/fs/cgroup/unified"].map(PathBuf::from)
-        );
+        assert_eq!(hierarchies(hybrid), ["/sys/fs/cgroup/pids", "/sys/fs/cgroup/unified"].map(PathBuf::from));
         let unified = "cgroup2 /sys/fs/cgroup cgroup2 rw,nosuid 0 0\n";
         assert_eq!(hierarchies(unified), [PathBuf::from("/sys/fs/cgroup")]);
     }

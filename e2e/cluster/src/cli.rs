@@ -82,11 +82,7 @@ enum Action {
 
 /// Does what was asked.
 pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    let progress = if cli.quiet {
-        Progress::Silent
-    } else {
-        Progress::Told
-    };
+    let progress = if cli.quiet { Progress::Silent } else { Progress::Told };
     match cli.action {
         Action::Up { name } => up(&name, progress).await?,
         Action::Down { name } => {
@@ -103,18 +99,13 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             if path {
                 println!("{}", file.display());
             } else {
-                print!(
-                    "{}",
-                    fs::read_to_string(&file)
-                        .with_context(|| format!("failed to read {}", file.display()))?
-                );
+                print!("{}", fs::read_to_string(&file).with_context(|| format!("failed to read {}", file.display()))?);
             }
         }
         Action::Exec { name, command } => return exec(&name, &command),
         Action::Logs { name, component } => {
             let log = Cluster::find(&name)?.folders().log(component.name());
-            let mut log = fs::File::open(&log)
-                .with_context(|| format!("failed to open {}", log.display()))?;
+            let mut log = fs::File::open(&log).with_context(|| format!("failed to open {}", log.display()))?;
             std::io::copy(&mut log, &mut std::io::stdout()).context("failed to print the log")?;
         }
         Action::Assets => println!("{}", Assets::obtain(progress).await?.folder().display()),
@@ -124,27 +115,12 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 
 async fn up(name: &str, progress: Progress) -> anyhow::Result<()> {
     let started = Instant::now();
-    let cluster = Cluster::up(
-        name,
-        &Options {
-            progress,
-            ..Options::default()
-        },
-    )
-    .await?;
+    let cluster = Cluster::up(name, &Options { progress, ..Options::default() }).await?;
     let took = started.elapsed().as_secs_f64();
-    progress.note(&format!(
-        "cluster {name} is ready after {took:.1} s: Kubernetes {KUBERNETES} at {}",
-        cluster.node_ip()
-    ));
-    progress.note(&format!(
-        "  export KUBECONFIG={}",
-        cluster.kubeconfig_path().display()
-    ));
-    progress.note(&format!(
-        "  {} get nodes",
-        cluster.program("kubectl").display()
-    ));
+    progress
+        .note(&format!("cluster {name} is ready after {took:.1} s: Kubernetes {KUBERNETES} at {}", cluster.node_ip()));
+    progress.note(&format!("  export KUBECONFIG={}", cluster.kubeconfig_path().display()));
+    progress.note(&format!("  {} get nodes", cluster.program("kubectl").display()));
     Ok(())
 }
 
@@ -153,21 +129,13 @@ async fn status(name: Option<String>) -> anyhow::Result<ExitCode> {
     let one = name.is_some();
     let names = match name {
         Some(name) => vec![name],
-        None => videocloud_cluster::names()?
-            .iter()
-            .map(ToString::to_string)
-            .collect(),
+        None => videocloud_cluster::names()?.iter().map(ToString::to_string).collect(),
     };
-    println!(
-        "{:<24} {:<10} {:<16} {:<18} MISSING",
-        "NAME", "STATE", "NODE", "PODS"
-    );
+    println!("{:<24} {:<10} {:<16} {:<18} MISSING", "NAME", "STATE", "NODE", "PODS");
     let mut whole = true;
     for name in names {
         let cluster = Cluster::find(&name)?;
-        let missing = Component::ALL
-            .into_iter()
-            .filter(|component| !cluster.running(*component));
+        let missing = Component::ALL.into_iter().filter(|component| !cluster.running(*component));
         let missing: Vec<_> = missing.map(Component::name).collect();
         let state = match missing.len() {
             0 if cluster.node_ready().await => "Ready",
@@ -176,42 +144,26 @@ async fn status(name: Option<String>) -> anyhow::Result<ExitCode> {
             _ => "Broken",
         };
         whole &= state == "Ready";
-        let missing = if missing.is_empty() {
-            "-".to_owned()
-        } else {
-            missing.join(",")
-        };
+        let missing = if missing.is_empty() { "-".to_owned() } else { missing.join(",") };
         println!(
             "{name:<24} {state:<10} {:<16} {:<18} {missing}",
             cluster.node_ip().to_string(),
             cluster.plan().pods.to_string()
         );
     }
-    Ok(if one && !whole {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(if one && !whole { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// Becomes the command, inside the node's network.
 fn exec(name: &str, words: &[String]) -> anyhow::Result<ExitCode> {
     let cluster = Cluster::find(name)?;
     let shell = std::env::var("SHELL").unwrap_or_else(|_| "/bin/sh".to_owned());
-    let (program, arguments) = words
-        .split_first()
-        .map_or((&shell, &[][..]), |(program, rest)| (program, rest));
+    let (program, arguments) = words.split_first().map_or((&shell, &[][..]), |(program, rest)| (program, rest));
     let path = std::env::var("PATH").unwrap_or_default();
     let programs = cluster.plan().programs.display();
     let mut command = Command::new("nsenter");
-    command
-        .arg(format!("--net={}", cluster.namespace().path().display()))
-        .arg("--")
-        .arg(program)
-        .args(arguments);
-    command
-        .env("PATH", format!("{programs}:{path}:/usr/sbin:/sbin"))
-        .env("KUBECONFIG", cluster.kubeconfig_path());
+    command.arg(format!("--net={}", cluster.namespace().path().display())).arg("--").arg(program).args(arguments);
+    command.env("PATH", format!("{programs}:{path}:/usr/sbin:/sbin")).env("KUBECONFIG", cluster.kubeconfig_path());
     let failed = command.exec();
     Err(failed).context("failed to run nsenter: install util-linux")
 }

@@ -39,19 +39,13 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            progress: Progress::Silent,
-            patience: Duration::from_secs(90),
-        }
+        Self { progress: Progress::Silent, patience: Duration::from_secs(90) }
     }
 }
 
 /// A cluster could not be brought up, used or taken down.
 #[derive(Debug, thiserror::Error)]
-#[expect(
-    missing_docs,
-    reason = "each variant is the error of the module it is named after"
-)]
+#[expect(missing_docs, reason = "each variant is the error of the module it is named after")]
 pub enum Error {
     /// Namespaces, mounts and control groups need root.
     #[error(
@@ -112,22 +106,14 @@ impl Cluster {
         let plan = plan::claim(&name, &folders.state, assets.folder()).await?;
         let tree = Tree::of(&name)?;
         let namespace = Namespace::of(&name, plan.index);
-        let cluster = Self {
-            name,
-            plan,
-            folders,
-            namespace,
-            tree,
-        };
+        let cluster = Self { name, plan, folders, namespace, tree };
 
         let saved = Plan::saved(&cluster.folders.state);
         let fits = saved.as_ref() == Some(&cluster.plan);
         if existed && fits {
             match cluster.converge(options).await {
                 Ok(()) => return Ok(cluster),
-                Err(error) => options
-                    .progress
-                    .note(&format!("{error}; making the cluster anew")),
+                Err(error) => options.progress.note(&format!("{error}; making the cluster anew")),
             }
         }
         if existed {
@@ -147,13 +133,7 @@ impl Cluster {
         let folders = Folders::of(&paths::cache()?, &name);
         let plan = Plan::saved(&folders.state).ok_or_else(|| Error::Unknown(name.clone()))?;
         let namespace = Namespace::of(&name, plan.index);
-        Ok(Self {
-            tree: Tree::of(&name)?,
-            name,
-            plan,
-            folders,
-            namespace,
-        })
+        Ok(Self { tree: Tree::of(&name)?, name, plan, folders, namespace })
     }
 
     /// Removes the cluster called `name` whatever is left of it: processes, mounts, network, control groups, files.
@@ -198,9 +178,7 @@ impl Cluster {
         let (plan, folders) = (&self.plan, &self.folders);
         paths::make_folder(&folders.state)?;
         plan.save(&folders.state)?;
-        self.namespace
-            .ensure(plan.node(), plan.nodes, plan.pods)
-            .await?;
+        self.namespace.ensure(plan.node(), plan.nodes, plan.pods).await?;
         self.tree.create()?;
         certificates::ensure(&self.name, plan, folders)?;
         runtime::configure(&self.name, plan, folders)?;
@@ -208,30 +186,17 @@ impl Cluster {
         dns::configure(folders)?;
         objects::make_volumes(folders)?;
 
-        let activity = options
-            .progress
-            .activity(&format!("starting cluster {}", self.name), None);
+        let activity = options.progress.activity(&format!("starting cluster {}", self.name), None);
         for component in [Component::Etcd, Component::ApiServer, Component::Runtime] {
             self.start(component)?;
         }
         activity.describe("waiting for the API server and the container runtime");
         tokio::try_join!(self.await_api(options), self.prepare_runtime(options))?;
-        for component in [
-            Component::ControllerManager,
-            Component::Scheduler,
-            Component::Kubelet,
-            Component::Proxy,
-        ] {
+        for component in [Component::ControllerManager, Component::Scheduler, Component::Kubelet, Component::Proxy] {
             self.start(component)?;
         }
         let first = objects::all(&self.name, plan, folders).to_string();
-        let apply = [
-            "apply",
-            "--server-side",
-            "--force-conflicts",
-            "--validate=false",
-            "--filename=-",
-        ];
+        let apply = ["apply", "--server-side", "--force-conflicts", "--validate=false", "--filename=-"];
         self.kubectl_with(&apply, first.as_bytes()).await?;
         self.start(Component::Dns)?;
         activity.describe("waiting for the node, services and DNS");
@@ -252,30 +217,22 @@ impl Cluster {
         attempt: impl FnMut() -> F,
     ) -> Result<T, Error> {
         let log = self.folders.log(component.name());
-        let wait = Wait {
-            what,
-            log,
-            limit: options.patience,
-            alive: &|| self.running(component),
-        };
+        let wait = Wait { what, log, limit: options.patience, alive: &|| self.running(component) };
         Ok(wait.until(attempt).await?)
     }
 
     async fn await_api(&self, options: &Options) -> Result<(), Error> {
         let what = (Component::ApiServer, "the API server ready");
         let node = self.plan.node();
-        self.wait(what, options, || ready::listening(node, 6443))
-            .await?;
-        self.wait(what, options, || self.kubectl(&["get", "--raw=/readyz"]))
-            .await?;
+        self.wait(what, options, || ready::listening(node, 6443)).await?;
+        self.wait(what, options, || self.kubectl(&["get", "--raw=/readyz"])).await?;
         Ok(())
     }
 
     /// Waits for the container runtime and gives it the pause image.
     async fn prepare_runtime(&self, options: &Options) -> Result<(), Error> {
         let what = (Component::Runtime, "the container runtime working");
-        self.wait(what, options, || ready::runtime_listening(&self.folders))
-            .await?;
+        self.wait(what, options, || ready::runtime_listening(&self.folders)).await?;
         let filter = format!("name=={}", runtime::PAUSE);
         let images = ["images", "list", "--quiet", &filter];
         let present = self.wait(what, options, || self.ctr(&images)).await?;
@@ -290,10 +247,7 @@ impl Cluster {
     async fn await_node(&self, options: &Options) -> Result<(), Error> {
         let node = format!("node/{}", self.name);
         let ready = ["wait", "--for=condition=Ready", &node, "--timeout=5s"];
-        self.wait((Component::Kubelet, "the node Ready"), options, || {
-            self.kubectl(&ready)
-        })
-        .await?;
+        self.wait((Component::Kubelet, "the node Ready"), options, || self.kubectl(&ready)).await?;
         // Pods cannot be made in a namespace before its service account is.
         let what = (Component::ControllerManager, "the default service account");
         let account = ["get", "serviceaccount", "default", "--namespace=default"];
@@ -303,17 +257,13 @@ impl Cluster {
 
     async fn await_services(&self, options: &Options) -> Result<(), Error> {
         let node = self.plan.node();
-        self.wait((Component::Proxy, "services routed"), options, || {
-            ready::proxy_healthy(node)
-        })
-        .await
+        self.wait((Component::Proxy, "services routed"), options, || ready::proxy_healthy(node)).await
     }
 
     async fn await_dns(&self, options: &Options) -> Result<(), Error> {
         let node = self.plan.node();
         let ask = || dns::lookup(node, "kubernetes.default.svc.cluster.local");
-        self.wait((Component::Dns, "cluster DNS answering"), options, ask)
-            .await?;
+        self.wait((Component::Dns, "cluster DNS answering"), options, ask).await?;
         Ok(())
     }
 
@@ -323,9 +273,7 @@ impl Cluster {
     /// The API server does not answer, or a volume's folder cannot be emptied.
     pub async fn reclaim_volumes(&self) -> Result<(), Error> {
         let phases = "jsonpath={range .items[*]}{.metadata.name} {.status.phase}{\"\\n\"}{end}";
-        let listed = self
-            .kubectl(&["get", "persistentvolumes", "--output", phases])
-            .await?;
+        let listed = self.kubectl(&["get", "persistentvolumes", "--output", phases]).await?;
         for line in listed.lines() {
             let Some((volume, "Released" | "Failed")) = line.split_once(' ') else {
                 continue;
@@ -337,15 +285,7 @@ impl Cluster {
             paths::remove(&folder)?;
             objects::make_volumes(&self.folders)?;
             let free = r#"[{"op": "remove", "path": "/spec/claimRef"}]"#;
-            self.kubectl(&[
-                "patch",
-                "persistentvolume",
-                volume,
-                "--type=json",
-                "--patch",
-                free,
-            ])
-            .await?;
+            self.kubectl(&["patch", "persistentvolume", volume, "--type=json", "--patch", free]).await?;
         }
         Ok(())
     }
@@ -407,15 +347,9 @@ impl Cluster {
     ///
     /// # Errors
     /// It fails, or takes longer than two minutes.
-    pub async fn kubectl_with(
-        &self,
-        arguments: &[&str],
-        input: &[u8],
-    ) -> Result<String, CommandError> {
+    pub async fn kubectl_with(&self, arguments: &[&str], input: &[u8]) -> Result<String, CommandError> {
         let mut kubectl = command(self.program("kubectl"), arguments);
-        kubectl
-            .env("KUBECONFIG", self.kubeconfig_path())
-            .env("KUBERC", "off");
+        kubectl.env("KUBECONFIG", self.kubeconfig_path()).env("KUBERC", "off");
         kubectl.env("KUBECACHEDIR", self.folders.state("kubectl-cache"));
         run(kubectl, input, LIMIT).await
     }
@@ -435,11 +369,7 @@ impl Cluster {
     async fn ctr(&self, arguments: &[&str]) -> Result<String, CommandError> {
         let socket = self.folders.containerd_socket();
         let mut ctr = Command::new("ctr");
-        ctr.arg("--address")
-            .arg(socket)
-            .arg("--namespace=k8s.io")
-            .args(arguments)
-            .env("PATH", packages::search_path());
+        ctr.arg("--address").arg(socket).arg("--namespace=k8s.io").args(arguments).env("PATH", packages::search_path());
         run(ctr, b"", LIMIT).await
     }
 
@@ -497,27 +427,15 @@ impl Cluster {
     /// # Errors
     /// The file cannot be written.
     pub fn set_hosts(&self, hosts: &[(&str, Ipv4Addr)]) -> Result<(), Error> {
-        let lines: String = hosts
-            .iter()
-            .map(|(name, address)| format!("{address} {name}\n"))
-            .collect();
+        let lines: String = hosts.iter().map(|(name, address)| format!("{address} {name}\n")).collect();
         Ok(paths::write(&self.folders.state("hosts"), lines)?)
     }
 
     /// Whether the API server answers and says that the node is Ready.
     pub async fn node_ready(&self) -> bool {
         let condition = "jsonpath={.status.conditions[?(@.type=='Ready')].status}";
-        let node = [
-            "get",
-            "node",
-            self.name.as_str(),
-            "--output",
-            condition,
-            "--request-timeout=5s",
-        ];
-        self.kubectl(&node)
-            .await
-            .is_ok_and(|status| status == "True")
+        let node = ["get", "node", self.name.as_str(), "--output", condition, "--request-timeout=5s"];
+        self.kubectl(&node).await.is_ok_and(|status| status == "True")
     }
 }
 
@@ -531,18 +449,12 @@ pub fn names() -> Result<Vec<ClusterName>, Error> {
         return Ok(Vec::new());
     }
     let entries = fs::read_dir(&folder).map_err(PathError::io("list", &folder))?;
-    let names = entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let names = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let mut names: Vec<_> = names.collect();
     names.sort();
     Ok(names)
 }
 
 fn require_root() -> Result<(), Error> {
-    if nix::unistd::Uid::effective().is_root() {
-        Ok(())
-    } else {
-        Err(Error::NotRoot)
-    }
+    if nix::unistd::Uid::effective().is_root() { Ok(()) } else { Err(Error::NotRoot) }
 }

@@ -46,25 +46,11 @@ pub enum CommandError {
 ///
 /// # Errors
 /// It cannot be started, exits with an error, or takes longer than `limit`; then it is killed.
-pub(crate) async fn run(
-    mut command: Command,
-    input: &[u8],
-    limit: Duration,
-) -> Result<String, CommandError> {
+pub(crate) async fn run(mut command: Command, input: &[u8], limit: Duration) -> Result<String, CommandError> {
     let line = line(&command);
-    let start = |source| CommandError::Start {
-        command: line.clone(),
-        source,
-    };
-    command.stdin(if input.is_empty() {
-        Stdio::null()
-    } else {
-        Stdio::piped()
-    });
-    command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
+    let start = |source| CommandError::Start { command: line.clone(), source };
+    command.stdin(if input.is_empty() { Stdio::null() } else { Stdio::piped() });
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn().map_err(start)?;
     let stdin = child.stdin.take();
     let feed = async {
@@ -75,24 +61,15 @@ pub(crate) async fn run(
     };
     let both = async { tokio::join!(feed, child.wait_with_output()).1 };
     let Ok(output) = time::timeout(limit, both).await else {
-        return Err(CommandError::Slow {
-            command: line,
-            limit,
-        });
+        return Err(CommandError::Slow { command: line, limit });
     };
     let output = output.map_err(start)?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let said = [output.stderr, output.stdout].concat();
-    let said = String::from_utf8_lossy(&said[said.len().saturating_sub(SAID)..])
-        .trim()
-        .to_owned();
-    Err(CommandError::Failed {
-        command: line,
-        status: output.status,
-        said,
-    })
+    let said = String::from_utf8_lossy(&said[said.len().saturating_sub(SAID)..]).trim().to_owned();
+    Err(CommandError::Failed { command: line, status: output.status, said })
 }
 
 /// Builds a command from a program and its arguments.
@@ -108,10 +85,7 @@ where
 fn line(command: &Command) -> String {
     let command = command.as_std();
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words
-        .map(|word| word.to_string_lossy())
-        .collect::<Vec<_>>()
-        .join(" ")
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -123,21 +97,11 @@ mod tests {
 
     #[tokio::test]
     async fn output_input_and_failure_are_told() {
-        let echoed = run(command("cat", [] as [&str; 0]), b"hello", LIMIT)
-            .await
-            .unwrap();
+        let echoed = run(command("cat", [] as [&str; 0]), b"hello", LIMIT).await.unwrap();
         assert_eq!(echoed, "hello");
-        let failure = run(
-            command("sh", ["-c", "echo no luck >&2; exit 3"]),
-            b"",
-            LIMIT,
-        )
-        .await
-        .unwrap_err();
+        let failure = run(command("sh", ["-c", "echo no luck >&2; exit 3"]), b"", LIMIT).await.unwrap_err();
         assert!(failure.to_string().contains("no luck"), "{failure}");
-        let slow = run(command("sleep", ["60"]), b"", Duration::from_millis(50))
-            .await
-            .unwrap_err();
+        let slow = run(command("sleep", ["60"]), b"", Duration::from_millis(50)).await.unwrap_err();
         assert!(matches!(slow, CommandError::Slow { .. }), "{slow}");
     }
 }

@@ -8,10 +8,7 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let command = cli::Cli::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-    {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("failed to start: {error}");

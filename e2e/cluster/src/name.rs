@@ -12,9 +12,7 @@ pub struct ClusterName(String);
 
 /// A name that no cluster can have.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "failed to accept {0:?} as a cluster's name: use 1 to {LONGEST} lower-case letters, digits and inner hyphens"
-)]
+#[error("failed to accept {0:?} as a cluster's name: use 1 to {LONGEST} lower-case letters, digits and inner hyphens")]
 pub struct InvalidName(String);
 
 impl ClusterName {
@@ -55,17 +53,7 @@ mod tests {
         for good in ["a", "demo", "edge-2", "0x0"] {
             assert!(good.parse::<ClusterName>().is_ok(), "{good}");
         }
-        for bad in [
-            "",
-            "-a",
-            "a-",
-            "A",
-            "a.b",
-            "a/b",
-            "..",
-            "a b",
-            &"a".repeat(33),
-        ] {
+        for bad in ["", "-a", "a-", "A", "a.b", "a/b", "..", "a b", &"a".repeat(33)] {
             assert!(bad.parse::<ClusterName>().is_err(), "{bad}");
         }
     }

@@ -31,11 +31,7 @@ pub enum PathError {
 impl PathError {
     /// Wraps an I/O error with what was tried on which path.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io {
-            action,
-            path: path.to_owned(),
-            source,
-        }
+        move |source| Self::Io { action, path: path.to_owned(), source }
     }
 }
 
@@ -44,9 +40,7 @@ impl PathError {
 /// # Errors
 /// Neither variable is set.
 pub fn cache() -> Result<PathBuf, PathError> {
-    let named = env::var_os("VIDEOCLOUD_CACHE")
-        .filter(|path| !path.is_empty())
-        .map(PathBuf::from);
+    let named = env::var_os("VIDEOCLOUD_CACHE").filter(|path| !path.is_empty()).map(PathBuf::from);
     let home = || env::var_os("HOME").map(|home| Path::new(&home).join(".cache/videocloud"));
     let chosen = named.or_else(home).ok_or(PathError::NoCache)?;
     std::path::absolute(&chosen).map_err(PathError::io("resolve", &chosen))
@@ -69,10 +63,7 @@ pub struct Folders {
 impl Folders {
     /// The folders of the cluster `name` under the cache's root.
     pub fn of(cache: &Path, name: &ClusterName) -> Self {
-        Self {
-            state: cache.join("clusters").join(name.as_str()),
-            run: run().join("clusters").join(name.as_str()),
-        }
+        Self { state: cache.join("clusters").join(name.as_str()), run: run().join("clusters").join(name.as_str()) }
     }
 
     /// A path inside the state folder.
@@ -139,9 +130,7 @@ pub(crate) fn remove(path: &Path) -> Result<(), PathError> {
         Err(absent) => Err(absent),
     };
     match removed {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            Err(PathError::io("remove", path)(source))
-        }
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(PathError::io("remove", path)(source)),
         _ => Ok(()),
     }
 }

@@ -76,22 +76,12 @@ impl Service {
         let log = File::options().create(true).append(true).open(&self.log);
         let log = log.map_err(PathError::io("open", &self.log))?;
         let group = tree.component(self.name)?;
-        let join = File::options()
-            .write(true)
-            .open(&group)
-            .map_err(PathError::io("open", &group))?;
-        let network =
-            File::open(&self.namespace).map_err(PathError::io("open", &self.namespace))?;
-        let start = |source| ProcessError::Start {
-            program: self.program.clone(),
-            source,
-        };
+        let join = File::options().write(true).open(&group).map_err(PathError::io("open", &group))?;
+        let network = File::open(&self.namespace).map_err(PathError::io("open", &self.namespace))?;
+        let start = |source| ProcessError::Start { program: self.program.clone(), source };
 
         let mut command = Command::new(&self.program);
-        command
-            .args(&self.arguments)
-            .env("PATH", search_path())
-            .stdin(Stdio::null());
+        command.args(&self.arguments).env("PATH", search_path()).stdin(Stdio::null());
         command.stdout(log.try_clone().map_err(start)?).stderr(log);
         let enter = move || {
             setsid()?;

@@ -42,30 +42,18 @@ impl Progress {
     /// Begins something that takes a while, with a known number of steps or none.
     pub fn activity(self, what: &str, steps: Option<u64>) -> Activity {
         if self == Self::Silent {
-            return Activity {
-                bar: ProgressBar::hidden(),
-                plain: None,
-            };
+            return Activity { bar: ProgressBar::hidden(), plain: None };
         }
         if !stderr().is_terminal() {
             eprintln!("{what}");
             let now = Instant::now();
-            let plain = Plain {
-                what: what.to_owned(),
-                started: now,
-                told: now,
-            };
+            let plain = Plain { what: what.to_owned(), started: now, told: now };
             let bar = ProgressBar::hidden();
             bar.set_length(steps.unwrap_or(0));
-            return Activity {
-                bar,
-                plain: Some(Mutex::new(plain)),
-            };
+            return Activity { bar, plain: Some(Mutex::new(plain)) };
         }
         let template = match steps {
-            Some(_) => {
-                "{spinner} {prefix}: {percent}% [{bar:24}] {elapsed}, about {eta} left  {wide_msg}"
-            }
+            Some(_) => "{spinner} {prefix}: {percent}% [{bar:24}] {elapsed}, about {eta} left  {wide_msg}",
             None => "{spinner} {prefix}: {elapsed}  {wide_msg}",
         };
         let bar = steps.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
@@ -93,10 +81,7 @@ impl Activity {
         let share = match steps {
             0 => String::new(),
             _ => {
-                let (done, left) = (
-                    self.bar.position().max(1),
-                    steps.saturating_sub(self.bar.position()),
-                );
+                let (done, left) = (self.bar.position().max(1), steps.saturating_sub(self.bar.position()));
                 let left = elapsed.mul_f64(left as f64 / done as f64).as_secs();
                 format!(", {}%, about {left} s left", done * 100 / steps)
             }
@@ -114,11 +99,7 @@ impl Drop for Activity {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
         if let Some(Ok(plain)) = self.plain.as_ref().map(Mutex::lock) {
-            eprintln!(
-                "{}: {:.1} s",
-                plain.what,
-                plain.started.elapsed().as_secs_f64()
-            );
+            eprintln!("{}: {:.1} s", plain.what, plain.started.elapsed().as_secs_f64());
         }
     }
 }

@@ -42,10 +42,7 @@ pub(crate) struct Wait<'a> {
 
 impl Wait<'_> {
     /// Attempts until one succeeds, the part dies, or time is up.
-    pub(crate) async fn until<T, E: Display, F>(
-        &self,
-        mut attempt: impl FnMut() -> F,
-    ) -> Result<T, NotReady>
+    pub(crate) async fn until<T, E: Display, F>(&self, mut attempt: impl FnMut() -> F) -> Result<T, NotReady>
     where
         F: Future<Output = Result<T, E>>,
     {
@@ -59,17 +56,8 @@ impl Wait<'_> {
             };
             let late = started.elapsed() > self.limit;
             if late || !alive {
-                let how = if alive {
-                    format!("within {:?}", self.limit)
-                } else {
-                    "before it ended".to_owned()
-                };
-                return Err(NotReady {
-                    what: self.what,
-                    how,
-                    last,
-                    log: self.log.display().to_string(),
-                });
+                let how = if alive { format!("within {:?}", self.limit) } else { "before it ended".to_owned() };
+                return Err(NotReady { what: self.what, how, last, log: self.log.display().to_string() });
             }
             time::sleep(PAUSE).await;
         }
@@ -78,30 +66,20 @@ impl Wait<'_> {
 
 /// Whether something accepts connections on a TCP port.
 pub(crate) async fn listening(address: Ipv4Addr, port: u16) -> std::io::Result<()> {
-    TcpStream::connect(SocketAddr::from((address, port)))
-        .await
-        .map(drop)
+    TcpStream::connect(SocketAddr::from((address, port))).await.map(drop)
 }
 
 /// Whether the container runtime accepts connections.
 pub(crate) async fn runtime_listening(folders: &Folders) -> std::io::Result<()> {
-    UnixStream::connect(folders.containerd_socket())
-        .await
-        .map(drop)
+    UnixStream::connect(folders.containerd_socket()).await.map(drop)
 }
 
 /// Whether kube-proxy says at its health port that the packet filter holds its rules.
 pub(crate) async fn proxy_healthy(node: Ipv4Addr) -> std::io::Result<()> {
     let mut connection = TcpStream::connect(SocketAddr::from((node, 10256))).await?;
-    connection
-        .write_all(b"GET /healthz HTTP/1.0\r\n\r\n")
-        .await?;
+    connection.write_all(b"GET /healthz HTTP/1.0\r\n\r\n").await?;
     let mut answer = String::new();
     connection.read_to_string(&mut answer).await?;
     let status = answer.lines().next().unwrap_or_default();
-    if status.contains(" 200 ") {
-        Ok(())
-    } else {
-        Err(std::io::Error::other(status.to_owned()))
-    }
+    if status.contains(" 200 ") { Ok(()) } else { Err(std::io::Error::other(status.to_owned())) }
 }

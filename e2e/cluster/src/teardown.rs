@@ -53,8 +53,7 @@ pub(crate) async fn stop(
     tree.kill().await?;
     remove_shim_sockets(&folders.run)?;
     for mount in mounts_below(&[&folders.state, &folders.run])? {
-        umount2(&mount, MntFlags::MNT_DETACH)
-            .map_err(|error| TeardownError::Unmount(mount, error))?;
+        umount2(&mount, MntFlags::MNT_DETACH).map_err(|error| TeardownError::Unmount(mount, error))?;
     }
     remove_cni_notes(name)?;
     remove_log_links(&folders.state("pods"))?;
@@ -79,13 +78,9 @@ pub(crate) async fn remove(
 pub(crate) fn mounts_below(folders: &[&Path]) -> Result<Vec<PathBuf>, PathError> {
     let table = Path::new("/proc/self/mounts");
     let text = fs::read(table).map_err(PathError::io("read", table))?;
-    let points = text
-        .split(|byte| *byte == b'\n')
-        .filter_map(|line| line.split(|byte| *byte == b' ').nth(1));
-    let mut found: Vec<_> = points
-        .map(unescape)
-        .filter(|point| folders.iter().any(|folder| point.starts_with(folder)))
-        .collect();
+    let points = text.split(|byte| *byte == b'\n').filter_map(|line| line.split(|byte| *byte == b' ').nth(1));
+    let mut found: Vec<_> =
+        points.map(unescape).filter(|point| folders.iter().any(|folder| point.starts_with(folder))).collect();
     found.reverse();
     Ok(found)
 }
@@ -95,18 +90,10 @@ fn unescape(field: &[u8]) -> PathBuf {
     let mut path = Vec::with_capacity(field.len());
     let mut rest = field;
     while let Some((first, after)) = rest.split_first() {
-        let digits = after
-            .get(..3)
-            .and_then(|digits| std::str::from_utf8(digits).ok());
-        let escaped = digits
-            .and_then(|digits| u8::from_str_radix(digits, 8).ok())
-            .filter(|_| *first == b'\\');
+        let digits = after.get(..3).and_then(|digits| std::str::from_utf8(digits).ok());
+        let escaped = digits.and_then(|digits| u8::from_str_radix(digits, 8).ok()).filter(|_| *first == b'\\');
         path.push(escaped.unwrap_or(*first));
-        rest = if escaped.is_some() {
-            &after[3..]
-        } else {
-            after
-        };
+        rest = if escaped.is_some() { &after[3..] } else { after };
     }
     PathBuf::from(OsString::from_vec(path))
 }
@@ -130,9 +117,7 @@ fn remove_cni_notes(name: &ClusterName) -> Result<(), PathError> {
     }
     let network = runtime::network(name);
     for path in entries(Path::new(CNI_NOTES))? {
-        let likely = path
-            .file_name()
-            .is_some_and(|file| file.as_bytes().starts_with(network.as_bytes()));
+        let likely = path.file_name().is_some_and(|file| file.as_bytes().starts_with(network.as_bytes()));
         let note = || serde_json::from_slice::<Note>(&fs::read(&path).ok()?).ok();
         if likely && note().is_some_and(|note| note.network_name == network) {
             paths::remove(&path)?;

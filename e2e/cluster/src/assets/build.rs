@@ -20,17 +20,11 @@ const SOURCES: [(&str, &str); 8] = [
     ("go.mod", include_str!("../../kubernetes/go.mod")),
     ("go.sum", include_str!("../../kubernetes/go.sum")),
     ("main.go", include_str!("../../kubernetes/main.go")),
-    (
-        "kubernetes.go",
-        include_str!("../../kubernetes/kubernetes.go"),
-    ),
+    ("kubernetes.go", include_str!("../../kubernetes/kubernetes.go")),
     ("etcd.go", include_str!("../../kubernetes/etcd.go")),
     ("coredns.go", include_str!("../../kubernetes/coredns.go")),
     ("helm.go", include_str!("../../kubernetes/helm.go")),
-    (
-        "pause/main.go",
-        include_str!("../../kubernetes/pause/main.go"),
-    ),
+    ("pause/main.go", include_str!("../../kubernetes/pause/main.go")),
 ];
 
 /// How many lines of a failed build are repeated.
@@ -51,25 +45,13 @@ pub(super) fn fingerprint() -> String {
 }
 
 /// Builds into `home` and puts the finished programs at `folder`. Somebody else's build of the same is waited for.
-pub(super) async fn build(
-    home: &Path,
-    folder: &Path,
-    progress: Progress,
-) -> Result<(), AssetError> {
-    let _lock = Lock::take(&home.join("lock"), || {
-        progress.note("waiting for another build of the same programs")
-    })
-    .await?;
+pub(super) async fn build(home: &Path, folder: &Path, progress: Progress) -> Result<(), AssetError> {
+    let _lock =
+        Lock::take(&home.join("lock"), || progress.note("waiting for another build of the same programs")).await?;
     if super::absent_from(folder).is_none() {
         return Ok(());
     }
-    if go(home)
-        .arg("version")
-        .stdout(Stdio::null())
-        .status()
-        .await
-        .is_err()
-    {
+    if go(home).arg("version").stdout(Stdio::null()).status().await.is_err() {
         return Err(AssetError::NoCompiler);
     }
     let (source, partial) = (home.join("source"), home.join("bin.partial"));
@@ -102,10 +84,7 @@ async fn count_packages(source: &Path, log: &Path, progress: Progress) -> Result
     let mut list = go(source);
     list.args(["list", "-deps", "-f", "{{if .Stale}}{{.ImportPath}}{{end}}"]);
     list.args(["-trimpath", "-ldflags", &linker_flags(), "./..."]);
-    let activity = progress.activity(
-        "fetching the sources of Kubernetes, etcd, CoreDNS and helm",
-        None,
-    );
+    let activity = progress.activity("fetching the sources of Kubernetes, etcd, CoreDNS and helm", None);
     let mut packages = 0;
     follow(list, log, |stream, line| match stream {
         Stream::Output if !line.is_empty() => packages += 1,
@@ -124,20 +103,10 @@ async fn compile(
     packages: u64,
     progress: Progress,
 ) -> Result<(), AssetError> {
-    let activity = progress.activity(
-        "building Kubernetes, etcd, CoreDNS and helm",
-        Some(packages + 1),
-    );
+    let activity = progress.activity("building Kubernetes, etcd, CoreDNS and helm", Some(packages + 1));
     for (package, output) in [("./pause", "pause"), (".", "node")] {
         let mut build = go(source);
-        build.args([
-            "build",
-            "-v",
-            "-trimpath",
-            "-ldflags",
-            &linker_flags(),
-            "-o",
-        ]);
+        build.args(["build", "-v", "-trimpath", "-ldflags", &linker_flags(), "-o"]);
         build.arg(partial.join(output)).arg(package);
         follow(build, log, |_, line| {
             activity.describe(line);
@@ -151,14 +120,8 @@ async fn compile(
 /// A `go` command that neither depends on nor changes the user's settings.
 fn go(folder: &Path) -> Command {
     let mut command = Command::new("go");
-    command
-        .current_dir(folder)
-        .kill_on_drop(true)
-        .stdin(Stdio::null());
-    command
-        .env("CGO_ENABLED", "0")
-        .env("GOFLAGS", "-mod=readonly -buildvcs=false")
-        .env("GOWORK", "off");
+    command.current_dir(folder).kill_on_drop(true).stdin(Stdio::null());
+    command.env("CGO_ENABLED", "0").env("GOFLAGS", "-mod=readonly -buildvcs=false").env("GOWORK", "off");
     command
 }
 
@@ -169,29 +132,15 @@ enum Stream {
 }
 
 /// Runs a command to its end, hands each line to `each` and keeps all of them in the log.
-async fn follow(
-    mut command: Command,
-    log: &Path,
-    mut each: impl FnMut(Stream, &str),
-) -> Result<(), AssetError> {
-    let start = |source| CommandError::Start {
-        command: "go".to_owned(),
-        source,
-    };
-    let mut child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(start)?;
+async fn follow(mut command: Command, log: &Path, mut each: impl FnMut(Stream, &str)) -> Result<(), AssetError> {
+    let start = |source| CommandError::Start { command: "go".to_owned(), source };
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(start)?;
     let (Some(output), Some(error)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(start(std::io::Error::other("no pipes")).into());
     };
     let append = tokio::fs::File::options().append(true).open(log).await;
     let mut kept = append.map_err(PathError::io("open", log))?;
-    let (mut output, mut error) = (
-        BufReader::new(output).lines(),
-        BufReader::new(error).lines(),
-    );
+    let (mut output, mut error) = (BufReader::new(output).lines(), BufReader::new(error).lines());
     let (mut output_open, mut error_open) = (true, true);
     let mut last = std::collections::VecDeque::new();
     while output_open || error_open {
@@ -203,9 +152,7 @@ async fn follow(
             (None, Stream::Output) => output_open = false,
             (None, Stream::Error) => error_open = false,
             (Some(line), _) => {
-                kept.write_all(format!("{line}\n").as_bytes())
-                    .await
-                    .map_err(PathError::io("write", log))?;
+                kept.write_all(format!("{line}\n").as_bytes()).await.map_err(PathError::io("write", log))?;
                 each(stream, &line);
                 last.push_back(line);
                 if last.len() > SAID {
@@ -218,35 +165,21 @@ async fn follow(
     if child.wait().await.map_err(start)?.success() {
         return Ok(());
     }
-    Err(AssetError::Build {
-        log: PathBuf::from(log),
-        said: last.into_iter().collect::<Vec<_>>().join("\n"),
-    })
+    Err(AssetError::Build { log: PathBuf::from(log), said: last.into_iter().collect::<Vec<_>>().join("\n") })
 }
 
 /// Small programs that tell their releases.
 fn linker_flags() -> String {
     let mut flags = vec!["-s -w".to_owned()];
     let mut parts = KUBERNETES.trim_start_matches('v').split('.');
-    let (major, minor) = (
-        parts.next().unwrap_or_default(),
-        parts.next().unwrap_or_default(),
-    );
-    for package in [
-        "k8s.io/component-base/version",
-        "k8s.io/client-go/pkg/version",
-    ] {
-        for (variable, value) in [
-            ("gitVersion", KUBERNETES),
-            ("gitMajor", major),
-            ("gitMinor", minor),
-            ("gitTreeState", "clean"),
-        ] {
+    let (major, minor) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    for package in ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"] {
+        for (variable, value) in
+            [("gitVersion", KUBERNETES), ("gitMajor", major), ("gitMinor", minor), ("gitTreeState", "clean")]
+        {
             flags.push(format!("-X {package}.{variable}={value}"));
         }
     }
-    flags.push(format!(
-        "-X helm.sh/helm/v4/internal/version.version={HELM}"
-    ));
+    flags.push(format!("-X helm.sh/helm/v4/internal/version.version={HELM}"));
     flags.join(" ")
 }

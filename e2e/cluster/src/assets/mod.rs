@@ -35,9 +35,7 @@ const HELM: &str = "v4.2.0";
 #[derive(Debug, thiserror::Error)]
 pub enum AssetError {
     /// `$VIDEOCLOUD_ASSETS` names a folder that lacks a program.
-    #[error(
-        "failed to find {program} in VIDEOCLOUD_ASSETS={folder}: put it there, or unset the variable to build it"
-    )]
+    #[error("failed to find {program} in VIDEOCLOUD_ASSETS={folder}: put it there, or unset the variable to build it")]
     Missing {
         /// The program that is absent.
         program: &'static str,
@@ -59,9 +57,7 @@ pub enum AssetError {
         said: String,
     },
     /// A Debian package is absent and could not be installed.
-    #[error(
-        "failed to install what a node needs: run `apt-get install --no-install-recommends {packages}`: {reason}"
-    )]
+    #[error("failed to install what a node needs: run `apt-get install --no-install-recommends {packages}`: {reason}")]
     Packages {
         /// Names, separated by spaces.
         packages: String,
@@ -96,8 +92,7 @@ impl Assets {
             };
         }
         let search = env::var_os("PATH").unwrap_or_default();
-        if let Some(folder) = env::split_paths(&search).find(|folder| absent_from(folder).is_none())
-        {
+        if let Some(folder) = env::split_paths(&search).find(|folder| absent_from(folder).is_none()) {
             return Ok(Self { folder });
         }
         let home = paths::cache()?.join("assets").join(build::fingerprint());
@@ -121,7 +116,5 @@ impl Assets {
 
 /// The first program a folder lacks.
 fn absent_from(folder: &Path) -> Option<&'static str> {
-    PROGRAMS
-        .into_iter()
-        .find(|program| !folder.join(program).is_file())
+    PROGRAMS.into_iter().find(|program| !folder.join(program).is_file())
 }

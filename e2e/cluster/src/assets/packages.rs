@@ -31,11 +31,7 @@ pub const NODE: &[Need] = &[
 ];
 
 /// What the building of images needs.
-pub const IMAGES: &[Need] = &[
-    ("buildah", "buildah"),
-    ("mmdebstrap", "mmdebstrap"),
-    ("runc", "runc"),
-];
+pub const IMAGES: &[Need] = &[("buildah", "buildah"), ("mmdebstrap", "mmdebstrap"), ("runc", "runc")];
 
 /// Makes sure that everything in `needs` is there.
 ///
@@ -50,10 +46,7 @@ pub async fn ensure(needs: &[Need], progress: Progress) -> Result<(), AssetError
     if packages.is_empty() {
         return Ok(());
     }
-    let refuse = |reason: String| AssetError::Packages {
-        packages: packages.join(" "),
-        reason,
-    };
+    let refuse = |reason: String| AssetError::Packages { packages: packages.join(" "), reason };
     if !Uid::effective().is_root() {
         return Err(refuse("only root can install them".to_owned()));
     }
@@ -64,10 +57,8 @@ pub async fn ensure(needs: &[Need], progress: Progress) -> Result<(), AssetError
             said = error.to_string();
             break;
         }
-        let install: Vec<&str> = ["install", "-y", "-qq", "--no-install-recommends"]
-            .into_iter()
-            .chain(packages.iter().copied())
-            .collect();
+        let install: Vec<&str> =
+            ["install", "-y", "-qq", "--no-install-recommends"].into_iter().chain(packages.iter().copied()).collect();
         match run(apt(&install), b"", INSTALL).await {
             Ok(_) => said.clear(),
             Err(error) => said = error.to_string(),
@@ -76,11 +67,7 @@ pub async fn ensure(needs: &[Need], progress: Progress) -> Result<(), AssetError
             return Ok(());
         }
     }
-    Err(refuse(if said.is_empty() {
-        "they lack an expected file".to_owned()
-    } else {
-        said
-    }))
+    Err(refuse(if said.is_empty() { "they lack an expected file".to_owned() } else { said }))
 }
 
 fn apt(arguments: &[&str]) -> tokio::process::Command {
@@ -91,11 +78,7 @@ fn apt(arguments: &[&str]) -> tokio::process::Command {
 
 /// The packages of which a file is absent, each once.
 fn absent(needs: &[Need]) -> Vec<&'static str> {
-    let mut packages: Vec<_> = needs
-        .iter()
-        .filter(|(file, _)| !present(file))
-        .map(|(_, package)| *package)
-        .collect();
+    let mut packages: Vec<_> = needs.iter().filter(|(file, _)| !present(file)).map(|(_, package)| *package).collect();
     packages.dedup();
     packages
 }

@@ -42,39 +42,20 @@ fn write(name: &str, program: &[u8], archive: &Path) -> io::Result<()> {
         "layers": [descriptor("application/vnd.oci.image.layer.v1.tar", &layer)],
     })
     .to_string();
-    let mut entry = descriptor(
-        "application/vnd.oci.image.manifest.v1+json",
-        manifest.as_bytes(),
-    );
-    entry["annotations"] =
-        json!({"io.containerd.image.name": name, "org.opencontainers.image.ref.name": name});
+    let mut entry = descriptor("application/vnd.oci.image.manifest.v1+json", manifest.as_bytes());
+    entry["annotations"] = json!({"io.containerd.image.name": name, "org.opencontainers.image.ref.name": name});
     let index = json!({"schemaVersion": 2, "manifests": [entry]}).to_string();
 
     let mut layout = Builder::new(File::create(archive)?);
-    append(
-        &mut layout,
-        "oci-layout",
-        br#"{"imageLayoutVersion":"1.0.0"}"#,
-        0o644,
-    )?;
+    append(&mut layout, "oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#, 0o644)?;
     append(&mut layout, "index.json", index.as_bytes(), 0o644)?;
     for blob in [config.as_bytes(), manifest.as_bytes(), &layer] {
-        append(
-            &mut layout,
-            &digest(blob).replace("sha256:", "blobs/sha256/"),
-            blob,
-            0o644,
-        )?;
+        append(&mut layout, &digest(blob).replace("sha256:", "blobs/sha256/"), blob, 0o644)?;
     }
     layout.into_inner()?.sync_all()
 }
 
-fn append(
-    archive: &mut Builder<impl io::Write>,
-    path: &str,
-    content: &[u8],
-    mode: u32,
-) -> io::Result<()> {
+fn append(archive: &mut Builder<impl io::Write>, path: &str, content: &[u8], mode: u32) -> io::Result<()> {
     let mut header = Header::new_gnu();
     header.set_size(content.len() as u64);
     header.set_mode(mode);

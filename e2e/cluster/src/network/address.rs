@@ -26,10 +26,7 @@ impl Range {
     /// The range of the given prefix length (0 to 32; more counts as 32) that holds `address`.
     pub const fn holding(address: Ipv4Addr, length: u8) -> Self {
         let length = if length > 32 { 32 } else { length };
-        Self {
-            base: address.to_bits() & Self::mask(length),
-            length,
-        }
+        Self { base: address.to_bits() & Self::mask(length), length }
     }
 
     const fn mask(length: u8) -> u32 {
@@ -41,11 +38,7 @@ impl Range {
 
     /// Whether the two ranges share an address.
     pub const fn overlaps(self, other: Self) -> bool {
-        let shorter = if self.length < other.length {
-            self.length
-        } else {
-            other.length
-        };
+        let shorter = if self.length < other.length { self.length } else { other.length };
         self.base & Self::mask(shorter) == other.base & Self::mask(shorter)
     }
 
@@ -62,12 +55,7 @@ impl Range {
 
 impl fmt::Display for Range {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "{}/{}",
-            Ipv4Addr::from_bits(self.base),
-            self.length
-        )
+        write!(formatter, "{}/{}", Ipv4Addr::from_bits(self.base), self.length)
     }
 }
 
@@ -80,11 +68,7 @@ impl FromStr for Range {
         let address: Ipv4Addr = address.parse().map_err(|_| invalid())?;
         let length: u8 = length.parse().map_err(|_| invalid())?;
         let range = Self::holding(address, length);
-        if length <= 32 && range.base == address.to_bits() {
-            Ok(range)
-        } else {
-            Err(invalid())
-        }
+        if length <= 32 && range.base == address.to_bits() { Ok(range) } else { Err(invalid()) }
     }
 }
 
@@ -116,13 +100,8 @@ pub(crate) fn of_host() -> Result<Vec<Range>, NetworkError> {
 }
 
 /// The first candidate that overlaps none of `taken`.
-pub(crate) fn first_free(
-    candidates: impl IntoIterator<Item = Range>,
-    taken: &[Range],
-) -> Option<Range> {
-    candidates
-        .into_iter()
-        .find(|candidate| !taken.iter().any(|taken| candidate.overlaps(*taken)))
+pub(crate) fn first_free(candidates: impl IntoIterator<Item = Range>, taken: &[Range]) -> Option<Range> {
+    candidates.into_iter().find(|candidate| !taken.iter().any(|taken| candidate.overlaps(*taken)))
 }
 
 #[cfg(test)]
@@ -139,29 +118,13 @@ mod tests {
     fn a_candidate_inside_or_around_a_taken_range_is_passed_over() {
         let candidates = ["10.200.1.0/24", "172.30.1.0/24"].map(range);
         assert_eq!(first_free(candidates, &[]), Some(candidates[0]));
-        assert_eq!(
-            first_free(candidates, &[range("10.0.0.0/8")]),
-            Some(candidates[1])
-        );
-        assert_eq!(
-            first_free(
-                candidates,
-                &[range("10.200.1.128/25"), range("172.16.0.0/12")]
-            ),
-            None
-        );
+        assert_eq!(first_free(candidates, &[range("10.0.0.0/8")]), Some(candidates[1]));
+        assert_eq!(first_free(candidates, &[range("10.200.1.128/25"), range("172.16.0.0/12")]), None);
     }
 
     #[test]
     fn text_that_is_no_range_is_refused() {
-        for bad in [
-            "",
-            "10.0.0.0",
-            "10.0.0.1/24",
-            "10.0.0.0/33",
-            "10.0.0/24",
-            "::/0",
-        ] {
+        for bad in ["", "10.0.0.0", "10.0.0.1/24", "10.0.0.0/33", "10.0.0/24", "::/0"] {
             assert!(bad.parse::<Range>().is_err(), "{bad}");
         }
     }

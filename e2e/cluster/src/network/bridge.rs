@@ -20,8 +20,7 @@ pub(crate) async fn ensure() -> Result<Range, NetworkError> {
     }
     // 198.18.0.0/15 is set aside for tests of network devices (RFC 2544): nobody routes it.
     let candidates = (0..=255).map(|third| Range::holding(Ipv4Addr::new(198, 18, third, 0), 24));
-    let range = address::first_free(candidates, &address::of_host()?)
-        .ok_or(NetworkError::NoRange("nodes"))?;
+    let range = address::first_free(candidates, &address::of_host()?).ok_or(NetworkError::NoRange("nodes"))?;
     if !exists(NAME) {
         ip(&["link", "add", NAME, "type", "bridge"]).await?;
     }

@@ -26,10 +26,7 @@ pub struct Namespace {
 impl Namespace {
     /// The namespace of a cluster's node; `index` names its cable.
     pub(crate) fn of(cluster: &ClusterName, index: u8) -> Self {
-        Self {
-            name: format!("videocloud-{cluster}"),
-            cable: format!("vc-node{index}"),
-        }
+        Self { name: format!("videocloud-{cluster}"), cable: format!("vc-node{index}") }
     }
 
     /// Its name for `ip netns`.
@@ -48,21 +45,14 @@ impl Namespace {
     }
 
     /// Makes the namespace and everything in it that is absent.
-    pub(crate) async fn ensure(
-        &self,
-        node: Ipv4Addr,
-        nodes: Range,
-        pods: Range,
-    ) -> Result<(), NetworkError> {
+    pub(crate) async fn ensure(&self, node: Ipv4Addr, nodes: Range, pods: Range) -> Result<(), NetworkError> {
         if !self.exists() {
             paths::remove(&self.path())?;
             ip(&["netns", "add", &self.name]).await?;
         }
         let inside = ["-n", &self.name];
-        let joined = bridge::exists(&self.cable)
-            && ip(&[&inside[..], &["link", "show", "eth0"]].concat())
-                .await
-                .is_ok();
+        let joined =
+            bridge::exists(&self.cable) && ip(&[&inside[..], &["link", "show", "eth0"]].concat()).await.is_ok();
         if !joined {
             if bridge::exists(&self.cable) {
                 ip(&["link", "delete", &self.cable]).await?;
@@ -71,10 +61,7 @@ impl Namespace {
             ip(&[&["link", "add", &self.cable], &end[..]].concat()).await?;
         }
         ip(&["link", "set", &self.cable, "master", bridge::NAME, "up"]).await?;
-        let (address, gateway) = (
-            format!("{node}/{}", nodes.length()),
-            bridge::gateway(nodes).to_string(),
-        );
+        let (address, gateway) = (format!("{node}/{}", nodes.length()), bridge::gateway(nodes).to_string());
         for arguments in [
             &["link", "set", "lo", "up"][..],
             &["address", "replace", &address, "dev", "eth0"],
@@ -90,16 +77,7 @@ impl Namespace {
     /// Pods leave the node under its address. One rule here costs less than one for each pod by its CNI plugin.
     async fn masquerade(&self, pods: Range) -> Result<(), NetworkError> {
         let pods = pods.to_string();
-        let rule = [
-            "POSTROUTING",
-            "-s",
-            &pods,
-            "!",
-            "-d",
-            &pods,
-            "-j",
-            "MASQUERADE",
-        ];
+        let rule = ["POSTROUTING", "-s", &pods, "!", "-d", &pods, "-j", "MASQUERADE"];
         if self.iptables("-C", &rule).await.is_err() {
             self.iptables("-A", &rule).await?;
         }
@@ -115,31 +93,19 @@ impl Namespace {
 
     /// Plugs the node's cable in or out: unplugged, neither the host nor another node reaches it.
     pub(crate) async fn plug(&self, plugged: bool) -> Result<(), NetworkError> {
-        ip(&[
-            "link",
-            "set",
-            &self.cable,
-            if plugged { "up" } else { "down" },
-        ])
-        .await?;
+        ip(&["link", "set", &self.cable, if plugged { "up" } else { "down" }]).await?;
         Ok(())
     }
 
     /// Runs `action` on a thread inside the namespace; the calling thread stays where it is.
-    fn within<T: Send>(
-        &self,
-        action: impl FnOnce() -> io::Result<T> + Send,
-    ) -> Result<T, NetworkError> {
+    fn within<T: Send>(&self, action: impl FnOnce() -> io::Result<T> + Send) -> Result<T, NetworkError> {
         let enter_and_act = || {
             setns(File::open(self.path())?, CloneFlags::CLONE_NEWNET)?;
             action()
         };
         thread::scope(|scope| scope.spawn(enter_and_act).join())
             .unwrap_or_else(|_| Err(io::Error::other("the thread panicked")))
-            .map_err(|source| NetworkError::Enter {
-                name: self.name.clone(),
-                source,
-            })
+            .map_err(|source| NetworkError::Enter { name: self.name.clone(), source })
     }
 
     /// Removes the namespace and its cable; absence is success.

@@ -7,8 +7,8 @@ use std::path::Path;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose, SanType,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose, SanType,
 };
 use serde_json::json;
 
@@ -30,30 +30,21 @@ pub enum CertificateError {
 /// A part that authenticates to the API server: file name, user and group.
 const CLIENTS: [(&str, &str, Option<&str>); 5] = [
     ("admin", "admin", Some("system:masters")),
-    (
-        "kube-controller-manager",
-        "system:kube-controller-manager",
-        None,
-    ),
+    ("kube-controller-manager", "system:kube-controller-manager", None),
     ("kube-scheduler", "system:kube-scheduler", None),
     ("kube-proxy", "system:kube-proxy", None),
     ("coredns", super::dns::USER, None),
 ];
 
 /// Makes everything in the folder `pki` of the state, all at once or not at all; what is there stays.
-pub(crate) fn ensure(
-    name: &ClusterName,
-    plan: &Plan,
-    folders: &Folders,
-) -> Result<(), CertificateError> {
+pub(crate) fn ensure(name: &ClusterName, plan: &Plan, folders: &Folders) -> Result<(), CertificateError> {
     let (finished, partial) = (folders.state("pki"), folders.state("pki.partial"));
     if finished.exists() {
         return Ok(());
     }
     paths::remove(&partial)?;
     paths::make_folder(&partial)?;
-    let authority =
-        authority().map_err(|error| CertificateError::Generate("the authority", error))?;
+    let authority = authority().map_err(|error| CertificateError::Generate("the authority", error))?;
     let authority_text = authority.pem();
     paths::write(&partial.join("ca.crt"), &authority_text)?;
     secret(&partial.join("ca.key"), &authority.key().serialize_pem())?;
@@ -64,55 +55,20 @@ pub(crate) fn ensure(
 
     let node_user = format!("system:node:{name}");
     let addresses = [plan.node(), plan.api_service(), Ipv4Addr::LOCALHOST];
-    let names = [
-        "kubernetes",
-        "kubernetes.default",
-        "kubernetes.default.svc",
-        "localhost",
-    ];
-    let server = Subject {
-        user: "kube-apiserver",
-        group: None,
-        names: &names,
-        addresses: &addresses,
-    };
+    let names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "localhost"];
+    let server = Subject { user: "kube-apiserver", group: None, names: &names, addresses: &addresses };
     let node_names = [name.as_str()];
-    let kubelet = Subject {
-        user: &node_user,
-        group: Some("system:nodes"),
-        names: &node_names,
-        addresses: &[plan.node()],
-    };
+    let kubelet =
+        Subject { user: &node_user, group: Some("system:nodes"), names: &node_names, addresses: &[plan.node()] };
     for (file, subject) in [("kube-apiserver", server), ("kubelet", kubelet)] {
         let (certificate, key) = issue(&authority, file, &subject)?;
         paths::write(&partial.join(format!("{file}.crt")), &certificate)?;
         secret(&partial.join(format!("{file}.key")), &key)?;
-        kubeconfig(
-            &partial,
-            file,
-            name,
-            plan,
-            [&authority_text, &certificate, &key],
-        )?;
+        kubeconfig(&partial, file, name, plan, [&authority_text, &certificate, &key])?;
     }
     for (file, user, group) in CLIENTS {
-        let (certificate, key) = issue(
-            &authority,
-            file,
-            &Subject {
-                user,
-                group,
-                names: &[],
-                addresses: &[],
-            },
-        )?;
-        kubeconfig(
-            &partial,
-            file,
-            name,
-            plan,
-            [&authority_text, &certificate, &key],
-        )?;
+        let (certificate, key) = issue(&authority, file, &Subject { user, group, names: &[], addresses: &[] })?;
+        kubeconfig(&partial, file, name, plan, [&authority_text, &certificate, &key])?;
         if file == "admin" {
             paths::write(&partial.join("admin.crt"), &certificate)?;
             secret(&partial.join("admin.key"), &key)?;
@@ -131,14 +87,9 @@ struct Subject<'a> {
 
 fn authority() -> Result<CertifiedIssuer<'static, KeyPair>, rcgen::Error> {
     let mut params = CertificateParams::default();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "videocloud local cluster");
+    params.distinguished_name.push(DnType::CommonName, "videocloud local cluster");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.key_usages = vec![
-        KeyUsagePurpose::KeyCertSign,
-        KeyUsagePurpose::DigitalSignature,
-    ];
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
     CertifiedIssuer::self_signed(params, KeyPair::generate()?)
 }
 
@@ -149,31 +100,17 @@ fn issue(
     subject: &Subject<'_>,
 ) -> Result<(String, String), CertificateError> {
     let make = || {
-        let names: Vec<_> = subject
-            .names
-            .iter()
-            .map(|name| (*name).to_owned())
-            .collect();
+        let names: Vec<_> = subject.names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names)?;
-        let addresses = subject
-            .addresses
-            .iter()
-            .map(|address| SanType::IpAddress((*address).into()));
+        let addresses = subject.addresses.iter().map(|address| SanType::IpAddress((*address).into()));
         params.subject_alt_names.extend(addresses);
         params.distinguished_name = rcgen::DistinguishedName::new();
         if let Some(group) = subject.group {
-            params
-                .distinguished_name
-                .push(DnType::OrganizationName, group);
+            params.distinguished_name.push(DnType::OrganizationName, group);
         }
-        params
-            .distinguished_name
-            .push(DnType::CommonName, subject.user);
+        params.distinguished_name.push(DnType::CommonName, subject.user);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![
-            ExtendedKeyUsagePurpose::ClientAuth,
-            ExtendedKeyUsagePurpose::ServerAuth,
-        ];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, authority)?;
         Ok((certificate.pem(), key.serialize_pem()))
@@ -205,21 +142,13 @@ fn kubeconfig(
         "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
         "current-context": name,
     });
-    secret(
-        &folder.join(format!("{file}.kubeconfig")),
-        &format!("{config:#}\n"),
-    )
+    secret(&folder.join(format!("{file}.kubeconfig")), &format!("{config:#}\n"))
 }
 
 /// Writes a file that only its owner can read.
 fn secret(path: &Path, text: &str) -> Result<(), PathError> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
-    let open = fs::File::options()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path);
-    open.and_then(|mut file| file.write_all(text.as_bytes()))
-        .map_err(PathError::io("write", path))
+    let open = fs::File::options().write(true).create_new(true).mode(0o600).open(path);
+    open.and_then(|mut file| file.write_all(text.as_bytes())).map_err(PathError::io("write", path))
 }

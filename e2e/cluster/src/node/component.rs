@@ -58,13 +58,7 @@ impl Component {
     }
 
     /// How the program is run in this cluster.
-    pub(crate) fn service(
-        self,
-        name: &ClusterName,
-        plan: &Plan,
-        folders: &Folders,
-        namespace: &Namespace,
-    ) -> Service {
+    pub(crate) fn service(self, name: &ClusterName, plan: &Plan, folders: &Folders, namespace: &Namespace) -> Service {
         let program = match self {
             Self::Runtime => "/usr/bin/containerd".into(),
             _ => plan.programs.join(self.name()),
@@ -74,22 +68,13 @@ impl Component {
             Self::ApiServer => api_server(plan, folders),
             Self::ControllerManager => controller_manager(plan, folders),
             Self::Scheduler => vec![kubeconfig(self, folders), "--leader-elect=false".to_owned()],
-            Self::Runtime => vec![format!(
-                "--config={}",
-                folders.state("containerd.toml").display()
-            )],
+            Self::Runtime => vec![format!("--config={}", folders.state("containerd.toml").display())],
             Self::Kubelet => kubelet(name, plan, folders),
             Self::Proxy => proxy(name, plan, folders),
             Self::Dns => vec![format!("-conf={}", folders.state("Corefile").display())],
         };
         let log = folders.log(self.name());
-        Service {
-            name: self.name(),
-            program,
-            arguments,
-            log,
-            namespace: namespace.path(),
-        }
+        Service { name: self.name(), program, arguments, log, namespace: namespace.path() }
     }
 }
 
@@ -110,12 +95,8 @@ impl FromStr for Component {
     type Err = UnknownComponent;
 
     fn from_str(text: &str) -> Result<Self, UnknownComponent> {
-        let found = Self::ALL
-            .into_iter()
-            .find(|component| component.name() == text);
-        found.ok_or_else(|| UnknownComponent {
-            asked: text.to_owned(),
-        })
+        let found = Self::ALL.into_iter().find(|component| component.name() == text);
+        found.ok_or_else(|| UnknownComponent { asked: text.to_owned() })
     }
 }
 
@@ -194,10 +175,5 @@ fn proxy(name: &ClusterName, plan: &Plan, folders: &Folders) -> Vec<String> {
 }
 
 fn kubeconfig(component: Component, folders: &Folders) -> String {
-    format!(
-        "--kubeconfig={}",
-        folders
-            .state(&format!("pki/{component}.kubeconfig"))
-            .display()
-    )
+    format!("--kubeconfig={}", folders.state(&format!("pki/{component}.kubeconfig")).display())
 }

@@ -38,13 +38,7 @@ fn volumes() -> impl Iterator<Item = String> {
 
 /// All first objects as one list.
 pub(crate) fn all(name: &ClusterName, plan: &Plan, folders: &Folders) -> Value {
-    let mut items = vec![
-        dns_role(),
-        dns_binding(),
-        dns_service(plan),
-        dns_endpoints(name, plan),
-        storage_class(),
-    ];
+    let mut items = vec![dns_role(), dns_binding(), dns_service(plan), dns_endpoints(name, plan), storage_class()];
     items.extend(volumes().map(|volume| persistent_volume(name, folders, &volume)));
     json!({"apiVersion": "v1", "kind": "List", "items": items})
 }

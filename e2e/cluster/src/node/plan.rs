@@ -98,11 +98,7 @@ struct Claim {
 }
 
 /// Claims a place for the cluster and makes the bridge. The saved plan is kept if it still holds on this machine.
-pub(crate) async fn claim(
-    name: &ClusterName,
-    state: &Path,
-    programs: &Path,
-) -> Result<Plan, PlanError> {
+pub(crate) async fn claim(name: &ClusterName, state: &Path, programs: &Path) -> Result<Plan, PlanError> {
     let _lock = machine_lock().await?;
     let saved = Plan::saved(state);
     let mut taken = Vec::new();
@@ -113,45 +109,23 @@ pub(crate) async fn claim(
         } else if claim.state == state {
             own = Some(claim.index);
         } else {
-            return Err(PlanError::Claimed {
-                name: name.clone(),
-                state: claim.state,
-            });
+            return Err(PlanError::Claimed { name: name.clone(), state: claim.state });
         }
     }
-    let wanted = own
-        .or(saved.as_ref().map(|saved| saved.index))
-        .filter(|index| !taken.contains(index));
+    let wanted = own.or(saved.as_ref().map(|saved| saved.index)).filter(|index| !taken.contains(index));
     let free = || (1..=CLUSTERS).find(|index| !taken.contains(index));
-    let index = wanted
-        .or_else(free)
-        .ok_or_else(|| PlanError::Full(name.clone()))?;
+    let index = wanted.or_else(free).ok_or_else(|| PlanError::Full(name.clone()))?;
     let nodes = bridge::ensure().await?;
-    write(
-        &claims_folder().join(name.as_str()),
-        &Claim {
-            index,
-            state: state.to_owned(),
-        },
-    )?;
+    write(&claims_folder().join(name.as_str()), &Claim { index, state: state.to_owned() })?;
 
     let host = address::of_host()?;
     let choose = |what, first: u8, second: u8| {
-        let candidates = [
-            Ipv4Addr::new(10, first, index, 0),
-            Ipv4Addr::new(172, second, index, 0),
-        ];
+        let candidates = [Ipv4Addr::new(10, first, index, 0), Ipv4Addr::new(172, second, index, 0)];
         let candidates = candidates.map(|base| Range::holding(base, 24));
         address::first_free(candidates, &host).ok_or(NetworkError::NoRange(what))
     };
     let (pods, services) = (choose("pods", 200, 30)?, choose("services", 201, 31)?);
-    Ok(Plan {
-        index,
-        nodes,
-        pods,
-        services,
-        programs: programs.to_owned(),
-    })
+    Ok(Plan { index, nodes, pods, services, programs: programs.to_owned() })
 }
 
 /// Gives the cluster's place back, and removes the bridge if it was the last.
@@ -179,11 +153,7 @@ fn claims() -> Result<Vec<(String, Claim)>, PathError> {
     let mut found = Vec::new();
     for entry in fs::read_dir(&folder).map_err(PathError::io("list", &folder))? {
         let path = entry.map_err(PathError::io("list", &folder))?.path();
-        let claimant = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let claimant = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         match parse::<Claim>(&path) {
             Some(claim) if claim.state.exists() => found.push((claimant, claim)),
             _ => paths::remove(&path)?,
@@ -197,8 +167,6 @@ fn parse<T: DeserializeOwned>(path: &Path) -> Option<T> {
 }
 
 fn write(path: &Path, value: &impl Serialize) -> Result<(), PathError> {
-    let text = serde_json::to_vec_pretty(value)
-        .map_err(io::Error::from)
-        .map_err(PathError::io("write", path))?;
+    let text = serde_json::to_vec_pretty(value).map_err(io::Error::from).map_err(PathError::io("write", path))?;
     paths::write(path, text)
 }

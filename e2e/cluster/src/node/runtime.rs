@@ -18,23 +18,12 @@ pub(crate) fn network(name: &ClusterName) -> String {
 }
 
 /// Writes containerd's and CNI's configuration.
-pub(crate) fn configure(
-    name: &ClusterName,
-    plan: &Plan,
-    folders: &Folders,
-) -> Result<(), PathError> {
-    for folder in [
-        folders.state("cni"),
-        folders.state("containerd"),
-        folders.run.clone(),
-    ] {
+pub(crate) fn configure(name: &ClusterName, plan: &Plan, folders: &Folders) -> Result<(), PathError> {
+    for folder in [folders.state("cni"), folders.state("containerd"), folders.run.clone()] {
         paths::make_folder(&folder)?;
     }
     paths::write(&folders.state("containerd.toml"), containerd(folders))?;
-    paths::write(
-        &folders.state("cni/10-videocloud.conflist"),
-        cni(name, plan, folders),
-    )
+    paths::write(&folders.state("cni/10-videocloud.conflist"), cni(name, plan, folders))
 }
 
 /// Everything is kept in folders of this cluster, CNI's namespaces too, so that several runtimes share nothing.
