@@ -9,6 +9,7 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use videocloud_cluster::assets::{Assets, KUBERNETES};
+use videocloud_cluster::images::build::{self, Inputs, build};
 use videocloud_cluster::{Cluster, Component, Options, Progress};
 
 /// Local Kubernetes clusters: a real node in a network namespace of its own, up in seconds, several at once.
@@ -78,6 +79,24 @@ enum Action {
     },
     /// Find or build the programs of a node and print their folder.
     Assets,
+    /// Build the images of all parts from finished programs, and print their names.
+    BuildImages {
+        /// The folder of the finished programs (`cargo build --release`).
+        #[arg(long, env = "VIDEOCLOUD_PROGRAMS", default_value_os_t = own_folder())]
+        programs: PathBuf,
+        /// The folder of the pinned ffmpeg and ffprobe; `tools` in the cache when absent.
+        #[arg(long)]
+        tools: Option<PathBuf>,
+        /// Their tag; one made from their content when absent.
+        #[arg(long)]
+        tag: Option<String>,
+        /// Load them into this cluster.
+        #[arg(long)]
+        load: Option<String>,
+        /// Push them to REPOSITORY/PART:TAG in a registry.
+        #[arg(long, value_name = "REPOSITORY")]
+        push: Option<String>,
+    },
 }
 
 /// Does what was asked.
@@ -109,8 +128,25 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             std::io::copy(&mut log, &mut std::io::stdout()).context("failed to print the log")?;
         }
         Action::Assets => println!("{}", Assets::obtain(progress).await?.folder().display()),
+        Action::BuildImages { programs, tools, tag, load, push } => {
+            let images = build(&Inputs { programs, tools, tag }, progress).await?;
+            if let Some(cluster) = load {
+                Cluster::find(&cluster)?.load_images(&images).await?;
+            }
+            let names = match push {
+                Some(repository) => build::push(&images, &repository, progress).await?,
+                None => images.into_iter().map(|image| image.reference).collect(),
+            };
+            names.iter().for_each(|name| println!("{name}"));
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The folder this program is in: the other programs of one build are beside it.
+fn own_folder() -> PathBuf {
+    let own = std::env::current_exe().ok();
+    own.and_then(|own| own.parent().map(PathBuf::from)).unwrap_or_else(|| PathBuf::from("target/release"))
 }
 
 async fn up(name: &str, progress: Progress) -> anyhow::Result<()> {

@@ -12,6 +12,7 @@ use crate::assets::{AssetError, Assets, packages};
 use crate::cgroup::{CgroupError, Tree};
 use crate::command::{CommandError, command, run};
 use crate::images::archive;
+use crate::images::build::Image;
 use crate::name::{ClusterName, InvalidName};
 use crate::network::NetworkError;
 use crate::network::namespace::Namespace;
@@ -169,7 +170,7 @@ impl Cluster {
     /// Empties the cluster's folders and ends its processes; its place on the machine stays.
     async fn discard(&self, former_index: u8) -> Result<(), Error> {
         let namespace = Namespace::of(&self.name, former_index);
-        teardown::stop(&self.name, &self.folders, &self.tree, &namespace).await?;
+        teardown::stop(&self.folders, &self.tree, &namespace).await?;
         Ok(paths::remove(&self.folders.state)?)
     }
 
@@ -238,7 +239,7 @@ impl Cluster {
         let present = self.wait(what, options, || self.ctr(&images)).await?;
         if present.trim().is_empty() {
             let image = self.folders.state("pause.tar");
-            archive::of_program(runtime::PAUSE, &self.plan.programs.join("pause"), &image)?;
+            archive::of_program(runtime::PAUSE, &self.plan.programs.join("pause"), "pause", &image)?;
             self.load(&[&image]).await?;
         }
         Ok(())
@@ -362,6 +363,21 @@ impl Cluster {
         for archive in archives {
             let archive = archive.to_string_lossy();
             self.ctr(&["images", "import", &archive]).await?;
+        }
+        Ok(())
+    }
+
+    /// Loads built images, skipping those whose content the node has.
+    ///
+    /// # Errors
+    /// The container runtime does not answer, or an archive cannot be read.
+    pub async fn load_images(&self, images: &[Image]) -> Result<(), CommandError> {
+        let present = self.ctr(&["images", "list", "--quiet"]).await?;
+        for image in images {
+            if !present.lines().any(|name| name == image.content) {
+                self.load(&[&image.archive]).await?;
+            }
+            self.ctr(&["images", "tag", "--force", &image.content, &image.reference]).await?;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use nix::mount::{MntFlags, umount2};
@@ -14,7 +14,6 @@ use crate::name::ClusterName;
 use crate::network::NetworkError;
 use crate::network::namespace::Namespace;
 use crate::node::plan::{self, PlanError};
-use crate::node::runtime;
 use crate::paths::{self, Folders, PathError};
 
 /// Where CNI keeps its notes on every attachment of every network.
@@ -44,18 +43,13 @@ pub enum TeardownError {
 }
 
 /// Ends all processes and removes everything but the state folder and the claim to a place.
-pub(crate) async fn stop(
-    name: &ClusterName,
-    folders: &Folders,
-    tree: &Tree,
-    namespace: &Namespace,
-) -> Result<(), TeardownError> {
+pub(crate) async fn stop(folders: &Folders, tree: &Tree, namespace: &Namespace) -> Result<(), TeardownError> {
     tree.kill().await?;
     remove_shim_sockets(&folders.run)?;
     for mount in mounts_below(&[&folders.state, &folders.run])? {
         umount2(&mount, MntFlags::MNT_DETACH).map_err(|error| TeardownError::Unmount(mount, error))?;
     }
-    remove_cni_notes(name)?;
+    remove_cni_notes(&folders.run)?;
     remove_log_links(&folders.state("pods"))?;
     namespace.remove().await?;
     tree.remove()?;
@@ -69,7 +63,7 @@ pub(crate) async fn remove(
     tree: &Tree,
     namespace: &Namespace,
 ) -> Result<(), TeardownError> {
-    stop(name, folders, tree, namespace).await?;
+    stop(folders, tree, namespace).await?;
     paths::remove(&folders.state)?;
     Ok(plan::release(name).await?)
 }
@@ -109,17 +103,25 @@ fn remove_shim_sockets(run: &Path) -> Result<(), PathError> {
     Ok(())
 }
 
-fn remove_cni_notes(name: &ClusterName) -> Result<(), PathError> {
+/// CNI's notes say in which network namespace an interface was made; those of this cluster's pods are below its folder.
+fn remove_cni_notes(run: &Path) -> Result<(), PathError> {
     #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
     struct Note {
-        network_name: String,
+        result: Outcome,
     }
-    let network = runtime::network(name);
+    #[derive(Deserialize)]
+    struct Outcome {
+        interfaces: Vec<Interface>,
+    }
+    #[derive(Deserialize)]
+    struct Interface {
+        sandbox: Option<PathBuf>,
+    }
     for path in entries(Path::new(CNI_NOTES))? {
-        let likely = path.file_name().is_some_and(|file| file.as_bytes().starts_with(network.as_bytes()));
-        let note = || serde_json::from_slice::<Note>(&fs::read(&path).ok()?).ok();
-        if likely && note().is_some_and(|note| note.network_name == network) {
+        let note = fs::read(&path).ok().and_then(|text| serde_json::from_slice::<Note>(&text).ok());
+        let interfaces = note.map(|note| note.result.interfaces).unwrap_or_default();
+        let mut namespaces = interfaces.into_iter().filter_map(|interface| interface.sandbox);
+        if namespaces.any(|namespace| namespace.starts_with(run)) {
             paths::remove(&path)?;
         }
     }

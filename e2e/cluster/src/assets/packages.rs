@@ -31,7 +31,7 @@ pub const NODE: &[Need] = &[
 ];
 
 /// What the building of images needs.
-pub const IMAGES: &[Need] = &[("buildah", "buildah"), ("mmdebstrap", "mmdebstrap"), ("runc", "runc")];
+pub const IMAGES: &[Need] = &[("buildah", "buildah"), ("runc", "runc"), ("dpkg-deb", "dpkg"), ("tar", "tar")];
 
 /// Makes sure that everything in `needs` is there.
 ///

@@ -1,4 +1,4 @@
-//! Writes an image of one static program as an OCI archive (image layout specification 1.0), with no tool but this.
+//! Writes images of one layer as OCI archives (image layout specification 1.0), with no tool but this.
 
 use std::fs::{self, File};
 use std::io;
@@ -10,19 +10,38 @@ use tar::{Builder, Header};
 
 use crate::paths::PathError;
 
-/// Writes to `archive` an image called `name` whose only file is the static program at `program`, its entry point.
+/// What is run from an image when nothing else is said.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    /// The program and its first arguments.
+    pub entrypoint: Vec<String>,
+    /// The user and group, `UID:GID`; root when empty.
+    pub user: String,
+}
+
+/// Writes to `archive` an image called `name` whose only file is the static program `program`, found at `inside` (without
+/// a leading slash) and run as nobody.
 ///
 /// # Errors
 /// The program cannot be read or the archive cannot be written.
-pub fn of_program(name: &str, program: &Path, archive: &Path) -> Result<(), PathError> {
+pub fn of_program(name: &str, program: &Path, inside: &str, archive: &Path) -> Result<(), PathError> {
     let content = fs::read(program).map_err(PathError::io("read", program))?;
-    write(name, &content, archive).map_err(PathError::io("write", archive))
+    let mut layer = Builder::new(Vec::new());
+    let layer = append(&mut layer, inside, &content, 0o755).and_then(|()| layer.into_inner());
+    let layer = layer.map_err(PathError::io("pack", program))?;
+    let config = Config { entrypoint: vec![format!("/{inside}")], user: "65534:65534".to_owned() };
+    of_layer(name, layer, &config, archive)
 }
 
-fn write(name: &str, program: &[u8], archive: &Path) -> io::Result<()> {
-    let mut layer = Builder::new(Vec::new());
-    append(&mut layer, "main", program, 0o755)?;
-    let layer = layer.into_inner()?;
+/// Writes to `archive` an image called `name` of one layer, which is an uncompressed tar archive.
+///
+/// # Errors
+/// The archive cannot be written.
+pub fn of_layer(name: &str, layer: Vec<u8>, config: &Config, archive: &Path) -> Result<(), PathError> {
+    write(name, &layer, config, archive).map_err(PathError::io("write", archive))
+}
+
+fn write(name: &str, layer: &[u8], config: &Config, archive: &Path) -> io::Result<()> {
     let architecture = match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",
@@ -31,15 +50,16 @@ fn write(name: &str, program: &[u8], archive: &Path) -> io::Result<()> {
     let config = json!({
         "architecture": architecture,
         "os": "linux",
-        "config": {"Entrypoint": ["/main"], "User": "65535:65535"},
-        "rootfs": {"type": "layers", "diff_ids": [digest(&layer)]},
+        "config": {"Entrypoint": config.entrypoint, "User": config.user, "Env": ["PATH=/usr/bin:/bin"]},
+        "rootfs": {"type": "layers", "diff_ids": [digest(layer)]},
+        "history": [{"created": "1970-01-01T00:00:00Z", "created_by": "videocloud-cluster"}],
     })
     .to_string();
     let manifest = json!({
         "schemaVersion": 2,
         "mediaType": "application/vnd.oci.image.manifest.v1+json",
         "config": descriptor("application/vnd.oci.image.config.v1+json", config.as_bytes()),
-        "layers": [descriptor("application/vnd.oci.image.layer.v1.tar", &layer)],
+        "layers": [descriptor("application/vnd.oci.image.layer.v1.tar", layer)],
     })
     .to_string();
     let mut entry = descriptor("application/vnd.oci.image.manifest.v1+json", manifest.as_bytes());
@@ -49,7 +69,7 @@ fn write(name: &str, program: &[u8], archive: &Path) -> io::Result<()> {
     let mut layout = Builder::new(File::create(archive)?);
     append(&mut layout, "oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#, 0o644)?;
     append(&mut layout, "index.json", index.as_bytes(), 0o644)?;
-    for blob in [config.as_bytes(), manifest.as_bytes(), &layer] {
+    for blob in [config.as_bytes(), manifest.as_bytes(), layer] {
         append(&mut layout, &digest(blob).replace("sha256:", "blobs/sha256/"), blob, 0o644)?;
     }
     layout.into_inner()?.sync_all()

@@ -12,11 +12,6 @@ use crate::paths::{self, Folders, PathError};
 /// The image that holds a pod's namespaces; it is made here, by [`crate::images::archive`].
 pub(crate) const PAUSE: &str = "localhost/videocloud/pause:1";
 
-/// The name of the CNI network, by which CNI's own cache files are found.
-pub(crate) fn network(name: &ClusterName) -> String {
-    format!("videocloud-{name}")
-}
-
 /// Writes containerd's and CNI's configuration.
 pub(crate) fn configure(name: &ClusterName, plan: &Plan, folders: &Folders) -> Result<(), PathError> {
     for folder in [folders.state("cni"), folders.state("containerd"), folders.run.clone()] {
@@ -84,7 +79,7 @@ fn snapshotter(state: &Path) -> &'static str {
 fn cni(name: &ClusterName, plan: &Plan, folders: &Folders) -> String {
     let config = json!({
         "cniVersion": "1.0.0",
-        "name": network(name),
+        "name": format!("videocloud-{name}"),
         "plugins": [
             {
                 "type": "ptp",
