@@ -1,0 +1,243 @@
+//! The data file of a download in progress: reserved up front, written at many offsets at once, synced on demand.
+//!
+//! Writes go to the page cache on blocking threads; only [`DataFile::sync`] makes them durable.
+
+use std::{
+    fs::{File, OpenOptions},
+    io,
+    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use nix::{
+    fcntl::{FallocateFlags, fallocate},
+    sys::{statvfs::fstatvfs, uio::pwritev},
+};
+
+use crate::objects::fs::sync_parent;
+
+/// Bytes left free on the volume by a reservation, so that manifests and checkpoints can still be written.
+const HEADROOM: u64 = 1 << 20;
+/// Slices passed to the kernel in one write (its own limit is 1,024).
+const MAX_SLICES: usize = 256;
+
+/// Why room could not be reserved.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// Bytes free, too few.
+    Full {
+        free: u64,
+    },
+    Io(io::Error),
+}
+
+impl From<io::Error> for Refusal {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// A file that is written at many offsets at once.
+#[derive(Debug)]
+pub(crate) struct DataFile {
+    path: PathBuf,
+    file: RwLock<Arc<File>>,
+    /// The inode also has the name of a blob (a crash came between the two steps of a publication): never write to it.
+    shared: AtomicBool,
+}
+
+impl DataFile {
+    /// Opens or creates the file. Blocking.
+    pub(crate) fn open(path: PathBuf) -> io::Result<Self> {
+        let shared = std::fs::metadata(&path).is_ok_and(|m| m.nlink() > 1);
+        let file = if shared {
+            File::open(&path)?
+        } else {
+            if path.exists() {
+                // A crash between sealing and linking leaves it read-only.
+                std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644))?;
+            }
+            let file =
+                OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o644).open(&path)?;
+            sync_parent(&path)?;
+            file
+        };
+        Ok(Self { path, file: RwLock::new(Arc::new(file)), shared: AtomicBool::new(shared) })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The open file, for reading.
+    pub(crate) fn handle(&self) -> Arc<File> {
+        self.file.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Bytes from the start to the last one reserved or written.
+    pub(crate) fn len(&self) -> io::Result<u64> {
+        Ok(self.handle().metadata()?.len())
+    }
+
+    /// Makes sure that `size` bytes will fit, and sets the length to it. Blocking.
+    ///
+    /// The free space is looked at first: asking the file system to allocate 100 GB where 4 are free would fill those 4
+    /// before it says no.
+    pub(crate) fn reserve(&self, size: u64) -> Result<(), Refusal> {
+        if self.shared.load(Ordering::Acquire) && self.len()? == size {
+            return Ok(());
+        }
+        let file = self.writable()?;
+        let metadata = file.metadata()?;
+        let before = metadata.len();
+        let allocated = (metadata.blocks() * 512).min(size);
+        let free = free_bytes(&file)?;
+        if size - allocated + HEADROOM > free {
+            return Err(Refusal::Full { free: free.saturating_sub(HEADROOM) });
+        }
+        if size == 0 {
+            return Ok(file.set_len(0)?);
+        }
+        let length = i64::try_from(size).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
+        match fallocate(&*file, FallocateFlags::empty(), 0, length) {
+            Ok(()) => Ok(file.set_len(size)?),
+            // NFS 3 and some FUSE file systems cannot reserve: the look at the free space above has to do.
+            Err(nix::Error::EOPNOTSUPP | nix::Error::ENOSYS) => Ok(file.set_len(size)?),
+            Err(nix::Error::ENOSPC | nix::Error::EDQUOT) => {
+                file.set_len(before)?;
+                Err(Refusal::Full { free: free_bytes(&file)?.saturating_sub(HEADROOM) })
+            }
+            Err(errno) => Err(Refusal::Io(errno.into())),
+        }
+    }
+
+    /// Drops all bytes. Blocking.
+    pub(crate) fn clear(&self) -> io::Result<()> {
+        self.writable()?.set_len(0)
+    }
+
+    /// Writes pieces one after the other from `offset` on. Blocking.
+    pub(crate) fn write_at(&self, mut offset: u64, mut pieces: &[Bytes]) -> io::Result<()> {
+        let file = self.writable()?;
+        let mut skip = 0;
+        while let Some(first) = pieces.first() {
+            if skip == first.len() {
+                (pieces, skip) = (&pieces[1..], 0);
+                continue;
+            }
+            let slices: Vec<io::IoSlice<'_>> = std::iter::once(io::IoSlice::new(&first[skip..]))
+                .chain(pieces[1..].iter().take(MAX_SLICES - 1).map(|piece| io::IoSlice::new(piece)))
+                .collect();
+            let at = i64::try_from(offset).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
+            let mut written = match pwritev(&*file, &slices, at) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => written,
+                Err(nix::Error::EINTR) => continue,
+                Err(errno) => return Err(errno.into()),
+            };
+            offset += written as u64;
+            while let Some(first) = pieces.first() {
+                let rest = first.len() - skip;
+                if written < rest {
+                    skip += written;
+                    break;
+                }
+                written -= rest;
+                (pieces, skip) = (&pieces[1..], 0);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads exactly `length` bytes. Blocking.
+    pub(crate) fn read_at(&self, offset: u64, length: usize) -> io::Result<Bytes> {
+        let mut buffer = vec![0; length];
+        self.handle().read_exact_at(&mut buffer, offset)?;
+        Ok(buffer.into())
+    }
+
+    /// Makes all that was written before the call durable. Blocking.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.handle().sync_data()
+    }
+
+    /// Makes the file read-only, young and durable: what a blob must be. A write after this one goes to a copy. Blocking.
+    pub(crate) fn seal(&self) -> io::Result<()> {
+        let file = self.handle();
+        if !self.shared.swap(true, Ordering::AcqRel) {
+            file.set_modified(std::time::SystemTime::now())?;
+            file.set_permissions(std::fs::Permissions::from_mode(0o444))?;
+        }
+        file.sync_all()
+    }
+
+    /// The file for writing; one that is shared with a blob is first replaced by a copy of its own.
+    fn writable(&self) -> io::Result<Arc<File>> {
+        if !self.shared.load(Ordering::Acquire) {
+            return Ok(self.handle());
+        }
+        let mut slot = self.file.write().unwrap_or_else(PoisonError::into_inner);
+        if self.shared.load(Ordering::Acquire) {
+            let copy = self.path.with_extension("copy");
+            std::fs::copy(&self.path, &copy)?;
+            std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o644))?;
+            let file = OpenOptions::new().read(true).write(true).open(&copy)?;
+            file.sync_all()?;
+            std::fs::rename(&copy, &self.path)?;
+            sync_parent(&self.path)?;
+            *slot = Arc::new(file);
+            self.shared.store(false, Ordering::Release);
+        }
+        Ok(slot.clone())
+    }
+}
+
+/// Bytes that an unprivileged process can still write to the volume of `file`.
+pub(crate) fn free_bytes(file: &File) -> io::Result<u64> {
+    let volume = fstatvfs(file).map_err(io::Error::from)?;
+    Ok(volume.blocks_available().saturating_mul(volume.fragment_size()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn pieces_land_one_after_the_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = DataFile::open(folder.path().join("data")).unwrap();
+        let pieces: Vec<Bytes> = (0..1000_u32).map(|i| Bytes::from(vec![i as u8; (i % 7) as usize])).collect();
+        file.write_at(3, &pieces).unwrap();
+        let expected: Vec<u8> = pieces.concat();
+        assert_eq!(file.read_at(3, expected.len()).unwrap(), expected);
+        assert_eq!(file.len().unwrap(), 3 + expected.len() as u64);
+    }
+
+    #[test]
+    fn more_than_the_volume_has_is_refused_and_takes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = DataFile::open(folder.path().join("data")).unwrap();
+        let Err(Refusal::Full { free }) = file.reserve(1 << 60) else { unreachable!("no volume has an exabyte") };
+        assert!(free < 1 << 60);
+        assert_eq!(file.handle().metadata().unwrap().blocks(), 0);
+    }
+
+    #[test]
+    fn a_file_shared_with_a_blob_is_copied_before_it_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let (data, blob) = (folder.path().join("data"), folder.path().join("blob"));
+        std::fs::write(&data, b"right").unwrap();
+        std::fs::hard_link(&data, &blob).unwrap();
+        let file = DataFile::open(data.clone()).unwrap();
+        file.write_at(0, &[Bytes::from_static(b"wrong")]).unwrap();
+        assert_eq!(std::fs::read(&blob).unwrap(), b"right");
+        assert_eq!(std::fs::read(&data).unwrap(), b"wrong");
+        assert_eq!(file.read_at(0, 5).unwrap(), "wrong");
+    }
+}

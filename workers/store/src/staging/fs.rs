@@ -1,0 +1,95 @@
+//! Staging in the store's own volume: the data file becomes the blob by a second name, so publishing copies nothing.
+
+use bytes::Bytes;
+use videocloud_protocol::{content::ContentManifest, ids::ClaimKey};
+
+use super::{
+    Checkpoint, Published,
+    file::Refusal,
+    scratch::LocalArea,
+    state::{Header, decode, encode},
+};
+use crate::{
+    Store,
+    error::{Result, StoreError},
+    layout,
+    objects::{Put, fs::FsObjects},
+};
+
+/// A staging area on the volume of the store.
+#[derive(Debug)]
+pub(super) struct FsStaging {
+    store: Store,
+    objects: FsObjects,
+    area: LocalArea,
+    pub(super) found: Option<Checkpoint>,
+}
+
+impl FsStaging {
+    pub(super) async fn open(store: Store, objects: FsObjects, claim: &ClaimKey) -> Result<Self> {
+        let path = layout::staging(claim);
+        let (area, checkpoint) = LocalArea::open(objects.file_path(&path), path.to_string()).await?;
+        let found = match checkpoint {
+            Some(bytes) => {
+                let (header, state) = decode(area.what(), &bytes)?;
+                let end = area.blocking("examine", |data| data.len()).await?;
+                Some(Checkpoint { state, size: header.size, kept: std::iter::once(0..end).collect() })
+            }
+            None => None,
+        };
+        Ok(Self { store, objects, area, found })
+    }
+
+    pub(super) async fn reserve(&self, size: u64) -> Result<()> {
+        let what = self.area.what().to_owned();
+        match self.area.blocking("reserve room for", move |data| Ok(data.reserve(size))).await? {
+            Ok(()) => Ok(()),
+            Err(Refusal::Full { free }) => Err(StoreError::Full { what, needed: size, free }),
+            Err(Refusal::Io(e)) => Err(StoreError::io("reserve room for", what, e)),
+        }
+    }
+
+    pub(super) async fn write(&self, offset: u64, pieces: Vec<Bytes>) -> Result<()> {
+        self.area.blocking("write", move |data| data.write_at(offset, &pieces)).await
+    }
+
+    pub(super) async fn read(&self, offset: u64, length: usize) -> Result<Bytes> {
+        self.area.blocking("read", move |data| data.read_at(offset, length)).await
+    }
+
+    pub(super) async fn checkpoint(&self, state: &[u8]) -> Result<()> {
+        let size = self.area.blocking("sync", |data| data.sync().and_then(|()| data.len())).await?;
+        let header = Header { size: Some(size), ..Header::default() };
+        self.area.save(encode(self.area.what(), &header, state)?).await
+    }
+
+    pub(super) async fn publish(&self, manifest: &ContentManifest) -> Result<Published<ContentManifest>> {
+        if let Some(existing) = self.store.committed(&manifest.id).await? {
+            self.discard().await?;
+            return Ok(Published::AlreadyThere(existing));
+        }
+        let actual = self.area.blocking("examine", |data| data.len()).await?;
+        if actual != manifest.size {
+            let what = layout::blob(&manifest.id).to_string();
+            return Err(StoreError::SizeMismatch { what, expected: manifest.size, actual });
+        }
+        self.area.blocking("seal", |data| data.seal()).await?;
+        let blob = layout::blob(&manifest.id);
+        if self.objects.link_in(self.area.data.path(), &blob).await? == Put::Exists {
+            // Left by a crash between blob and manifest, or put there this moment by another claim: the same bytes by
+            // name, and whole, because a blob gets its name last.
+            let there = self.objects.stat(&blob).await?.size;
+            if there != manifest.size {
+                let (what, expected) = (blob.to_string(), manifest.size);
+                return Err(StoreError::SizeMismatch { what, expected, actual: there });
+            }
+        }
+        let published = self.store.commit(manifest).await?;
+        self.discard().await?;
+        Ok(published)
+    }
+
+    pub(super) async fn discard(&self) -> Result<()> {
+        self.area.remove().await
+    }
+}

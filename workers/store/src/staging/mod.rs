@@ -1,0 +1,168 @@
+//! Downloads in progress: a staging area per claim, written at many offsets at once, resumed after any crash, and
+//! published as a whole or not at all.
+//!
+//! [`fs`] keeps it in the store's own volume; [`s3`] in a scratch file plus one object per finished part.
+
+mod file;
+mod fs;
+pub(crate) mod parts;
+mod s3;
+mod scratch;
+mod state;
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use videocloud_protocol::{content::ContentManifest, ids::ClaimKey};
+
+use crate::{Store, error::Result, objects::Objects};
+
+/// What an earlier process left in a staging area.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The bytes given to the last [`Staging::checkpoint`].
+    pub state: Bytes,
+    /// The size given to [`Staging::reserve`], if it was.
+    pub size: Option<u64>,
+    /// The bytes of the content that are still there, as disjoint ranges in order. Whatever the state says of bytes
+    /// outside of them is void. On a file system that is everything; on S3 after a change of node, the finished parts.
+    pub kept: Vec<Range<u64>>,
+}
+
+/// What a publication did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Published<M> {
+    /// The object is new.
+    New,
+    /// It was there already, with this manifest; the staged bytes were dropped.
+    AlreadyThere(M),
+}
+
+/// A download in progress. Writes and reads may run side by side from many tasks; share it in an `Arc`.
+///
+/// Only one process holds a staging area: on a file system by a lock that ends with the process, on S3 by conditional
+/// writes of the checkpoint, so that the older holder fails with [`crate::StoreError::TakenOver`] at its next one.
+#[derive(Debug)]
+pub struct Staging {
+    backend: Backend,
+}
+
+#[derive(Debug)]
+enum Backend {
+    Fs(fs::FsStaging),
+    S3(Box<s3::S3Staging>),
+}
+
+impl Store {
+    /// Opens the staging area of a claim, with whatever an earlier process left there.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Busy`] while another process of this host (or of this shared volume) holds it.
+    pub async fn stage(&self, claim: &ClaimKey) -> Result<Staging> {
+        let backend = match self.objects() {
+            Objects::Fs(objects) => Backend::Fs(fs::FsStaging::open(self.clone(), objects.clone(), claim).await?),
+            Objects::S3(objects) => {
+                Backend::S3(Box::new(s3::S3Staging::open(self.clone(), objects.clone(), claim).await?))
+            }
+        };
+        Ok(Staging { backend })
+    }
+}
+
+impl Staging {
+    /// What an earlier process left, as found when the area was opened.
+    #[must_use]
+    pub fn load_checkpoint(&self) -> Option<Checkpoint> {
+        match &self.backend {
+            Backend::Fs(fs) => fs.found.clone(),
+            Backend::S3(s3) => s3.found.clone(),
+        }
+    }
+
+    /// Declares the total size in bytes and makes sure that there is room for it before a byte is fetched.
+    ///
+    /// Without it the area grows as it is written, and running out of room is found late.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Full`] when the store has no room, [`crate::StoreError::ScratchFull`] when (on S3) the
+    /// scratch folder has none; nothing is allocated then.
+    pub async fn reserve(&self, size: u64) -> Result<()> {
+        match &self.backend {
+            Backend::Fs(fs) => fs.reserve(size).await,
+            Backend::S3(s3) => s3.reserve(size).await,
+        }
+    }
+
+    /// Writes bytes at an offset. They are durable after the next [`Staging::checkpoint`], not before.
+    ///
+    /// A call costs one hop to a blocking thread, so hand over 256 KiB or more at once where the rate matters, in as many
+    /// pieces as they came ([`Staging::write_pieces_at`]); nothing is copied on the way to the kernel.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Full`] or [`crate::StoreError::ScratchFull`] when nothing was reserved and room ran out.
+    pub async fn write_at(&self, offset: u64, bytes: Bytes) -> Result<()> {
+        self.write_pieces_at(offset, vec![bytes]).await
+    }
+
+    /// Writes pieces one after the other from an offset on, as [`Staging::write_at`] does for one.
+    ///
+    /// # Errors
+    /// As [`Staging::write_at`].
+    pub async fn write_pieces_at(&self, offset: u64, pieces: Vec<Bytes>) -> Result<()> {
+        match &self.backend {
+            Backend::Fs(fs) => fs.write(offset, pieces).await,
+            Backend::S3(s3) => s3.write(offset, pieces).await,
+        }
+    }
+
+    /// Reads exactly `length` bytes that were written (in this or an earlier process).
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Io`] past the end of what was written.
+    pub async fn read_at(&self, offset: u64, length: usize) -> Result<Bytes> {
+        match &self.backend {
+            Backend::Fs(fs) => fs.read(offset, length).await,
+            Backend::S3(s3) => s3.read(offset, length).await,
+        }
+    }
+
+    /// Makes everything written before this call durable, then `state`, which [`Staging::load_checkpoint`] of a later
+    /// process returns. A crash in between leaves the older state with the older and newer data.
+    ///
+    /// On S3 it uploads the parts that are complete; bytes of incomplete parts survive on this node only.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::TakenOver`] when another process has opened the area since: stop then.
+    pub async fn checkpoint(&self, state: &[u8]) -> Result<()> {
+        match &self.backend {
+            Backend::Fs(fs) => fs.checkpoint(state).await,
+            Backend::S3(s3) => s3.checkpoint(state).await,
+        }
+    }
+
+    /// Publishes the staged bytes as the content of `manifest`: first the blob, then the manifest, put only if absent.
+    /// Every write must have returned before. Verifying that the bytes have that SHA-256 is the caller's part.
+    ///
+    /// On success the area is gone. After a failure it is intact and publishing can be tried again.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::SizeMismatch`] when bytes are missing or left over, [`crate::StoreError::Busy`] while the
+    /// same content is being deleted, [`crate::StoreError::Full`].
+    pub async fn publish(&self, manifest: &ContentManifest) -> Result<Published<ContentManifest>> {
+        match &self.backend {
+            Backend::Fs(fs) => fs.publish(manifest).await,
+            Backend::S3(s3) => s3.publish(manifest).await,
+        }
+    }
+
+    /// Drops the area and everything in it.
+    ///
+    /// # Errors
+    /// [`crate::StoreError`] of the deletion; what is left is swept later.
+    pub async fn discard(&self) -> Result<()> {
+        match &self.backend {
+            Backend::Fs(fs) => fs.discard().await,
+            Backend::S3(s3) => s3.discard().await,
+        }
+    }
+}
