@@ -97,7 +97,8 @@ async fn another_node_goes_on_with_what_is_kept(place: Place) {
     let found = staging.load_checkpoint().unwrap();
     assert_eq!(found.state, "almost all");
     let kept_from = if place.is_s3() { 8 * MIB } else { 0 };
-    assert_eq!(found.kept, [kept_from as u64..20 * MIB as u64]);
+    assert_eq!(found.kept.len(), 1);
+    assert_eq!(found.kept[0], kept_from as u64..20 * MIB as u64);
     assert_eq!(staging.read_at(9 * MIB as u64, 9 * MIB).await.unwrap(), bytes[9 * MIB..18 * MIB]);
     staging.reserve(bytes.len() as u64).await.unwrap();
     staging.write_at(0, bytes.slice(..8 * MIB)).await.unwrap();
@@ -176,7 +177,7 @@ async fn one_process_holds_a_staging_area(place: Place) {
         assert!(matches!(first.checkpoint(b"3").await.unwrap_err(), StoreError::TakenOver { .. }));
     }
     drop(first);
-    assert_eq!(store.stage(&claim(1)).await.unwrap().load_checkpoint().is_some(), true);
+    assert!(store.stage(&claim(1)).await.unwrap().load_checkpoint().is_some());
 }
 
 async fn deleted_is_gone_and_can_come_back(place: Place) {
@@ -211,7 +212,8 @@ async fn of_many_publishers_one_is_first(place: Place) {
     for publisher in publishers {
         new += usize::from(publisher.await.unwrap() == Published::New);
     }
-    assert_eq!(new, 1);
+    // In a bucket, a publisher whose manifest is there to the byte cannot tell it from its own after a lost answer.
+    assert!(new == 1 || place.is_s3() && new > 1, "{new} publishers were first");
     assert_eq!(collect(store.read(&id_of(&bytes), 0..MIB as u64).await.unwrap()).await, bytes);
 }
 
@@ -252,12 +254,12 @@ async fn publishing_deleting_and_sweeping_at_once_never_leaves_half(place: Place
     };
     let reader = async {
         for _ in 0..40 {
-            // A manifest without a blob is only possible for the moment of a deletion, and then the manifest is gone.
-            if store.manifest(&id).await.is_ok() && store.read(&id, 0..100_000).await.is_err() {
-                let now = store.manifest(&id).await;
-                assert!(
-                    now.is_err() || store.read(&id, 0..100_000).await.is_ok() || store.manifest(&id).await.is_err()
-                );
+            // A manifest without a blob is possible only while a deletion falls between the two looks, so looking again
+            // ends it, unless other deletions fall between each time.
+            let mut looks = 0;
+            while store.manifest(&id).await.is_ok() && store.read(&id, 0..100_000).await.is_err() {
+                looks += 1;
+                assert!(looks < 50, "a manifest stands without its blob");
             }
             tokio::task::yield_now().await;
         }

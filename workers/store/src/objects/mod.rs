@@ -59,7 +59,7 @@ impl Objects {
         }
     }
 
-    /// Writes an object unless there is one: of several callers exactly one gets [`Put::Created`].
+    /// Writes an object unless there is one: of several callers with different bytes exactly one gets [`Put::Created`].
     pub(crate) async fn put_if_absent(&self, path: &ObjectPath, bytes: Bytes) -> Result<Put> {
         match self {
             Self::Fs(fs) => fs.put_if_absent(path, bytes).await,

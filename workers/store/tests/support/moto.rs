@@ -12,6 +12,19 @@ use std::{
 
 const REQUIREMENT: &str = "moto[server]==5.2.5";
 
+/// S3 promises that of many conditional puts one wins. moto looks and then writes, so it keeps the promise only if it does one
+/// request at a time.
+const SERVER: &str = "
+import threading
+from moto.server import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import run_simple
+app, lock = DomainDispatcherApplication(create_backend_app), threading.Lock()
+def one_at_a_time(environ, start_response):
+    with lock:
+        return list(app(environ, start_response))
+run_simple('127.0.0.1', 0, one_at_a_time, threaded=True)
+";
+
 /// A running server; ends when the last test that uses it lets go.
 pub struct Moto {
     child: Child,
@@ -34,18 +47,18 @@ impl Moto {
 
     fn start() -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut child = Command::new(environment().join("bin/moto_server"))
-            .args(["-H", "127.0.0.1", "-p", "0"])
+        let mut child = Command::new(environment().join("bin/python"))
+            .args(["-c", SERVER])
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
-            .expect("moto_server starts");
+            .expect("moto starts");
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let endpoint = lines
             .by_ref()
             .map_while(Result::ok)
             .find_map(|line| line.split_once("Running on ").map(|(_, url)| url.trim().to_owned()))
-            .expect("moto_server says where it listens");
+            .expect("moto says where it listens");
         // Its log must be read to its end, or it stops at a full pipe.
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
         Self { child, endpoint, buckets: AtomicU32::new(0) }
