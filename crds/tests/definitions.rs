@@ -12,18 +12,21 @@ const LARGEST: usize = 100_000;
 
 #[test]
 fn generated_files_are_fresh() {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("generated");
-    let mut expected: Vec<String> = definitions().iter().map(file_name).collect();
-    for definition in definitions() {
-        let path = directory.join(file_name(&definition));
-        let committed = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-        assert_eq!(committed, to_yaml(&definition).unwrap(), "{} is stale: run `make crds`", path.display());
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    // The chart's copy is packed and installed with it.
+    for directory in [root.join("crds/generated"), root.join("charts/videocloud/files/crds")] {
+        let mut expected: Vec<String> = definitions().iter().map(file_name).collect();
+        for definition in definitions() {
+            let path = directory.join(file_name(&definition));
+            let committed = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+            assert_eq!(committed, to_yaml(&definition).unwrap(), "{} is stale: run `make crds`", path.display());
+        }
+        let mut found: Vec<String> =
+            std::fs::read_dir(&directory).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        expected.sort();
+        found.sort();
+        assert_eq!(found, expected, "{} holds other files", directory.display());
     }
-    let mut found: Vec<String> =
-        std::fs::read_dir(&directory).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-    expected.sort();
-    found.sort();
-    assert_eq!(found, expected, "{} holds other files", directory.display());
 }
 
 #[test]

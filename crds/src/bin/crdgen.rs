@@ -11,14 +11,14 @@ use videocloud_crds::{definitions, file_name, to_yaml};
 #[derive(clap::Parser)]
 #[command(name = "crdgen", version)]
 struct Arguments {
-    /// Directory to write to; made when it does not exist.
-    #[arg(long, default_value = "crds/generated")]
-    out: PathBuf,
+    /// Directory to write to, made when it does not exist; can be given several times.
+    #[arg(long, default_values = ["crds/generated", "charts/videocloud/files/crds"])]
+    out: Vec<PathBuf>,
 }
 
 fn main() -> ExitCode {
     let arguments = <Arguments as clap::Parser>::parse();
-    match write(&arguments.out) {
+    match arguments.out.iter().try_for_each(|directory| write(directory)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error:#}");
