@@ -14,4 +14,5 @@ pub mod probe;
 pub mod profile;
 pub mod run;
 pub mod sandbox;
+pub mod task;
 pub mod tools;

@@ -10,6 +10,7 @@ use clap::Parser;
 use tokio_util::sync::CancellationToken;
 use videocloud_protocol::failure::{Failure, FailureClass, reason};
 use videocloud_transcoder::encode::Driver;
+use videocloud_transcoder::task;
 use videocloud_transcoder::tools::Tools;
 use videocloud_transcoder::{profile, run};
 
@@ -50,7 +51,7 @@ async fn perform(cli: Cli) -> Result<(), Failure> {
     let threads = cli.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let driver = Driver { tools, threads, stall: Duration::from_secs(cli.stall_seconds), stop };
     match cli.command {
-        Command::Run(args) => {
+        Some(Command::Run(args)) => {
             let settings = args.profile.iter().map(|name| profile::resolve(name)).collect::<Result<Vec<_>, _>>();
             let settings = settings.map_err(bad_spec)?.into_iter().flatten().collect();
             let options = args.options(settings);
@@ -63,6 +64,10 @@ async fn perform(cli: Cli) -> Result<(), Failure> {
             }
             println!("{}", options.out.display());
             Ok(())
+        }
+        step => {
+            let order = cli.task.order(driver, step.and_then(Command::work))?;
+            task::perform(&order.context, &order.task, order.index).await.map(drop)
         }
     }
 }

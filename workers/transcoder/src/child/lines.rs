@@ -38,11 +38,18 @@ impl Tail {
         self.lines.iter().any(|line| line.contains(text))
     }
 
-    /// The last line that says something, shortened to `limit` characters; for a status message.
+    /// The last line that says something, shortened to `limit` characters; for a status message. Equal failures give equal words:
+    /// addresses in memory are left out, and so are our own allow lists.
     #[must_use]
     pub fn last_words(&self, limit: usize) -> String {
         let words = self.iter().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("no message");
-        words.chars().take(limit).collect()
+        let words =
+            words.split_once(" '").filter(|(said, _)| said.ends_with("whitelist")).map_or(words, |(said, _)| said);
+        let mut text = String::new();
+        for (number, part) in words.split(" @ 0x").enumerate() {
+            text.push_str(if number == 0 { part } else { part.trim_start_matches(|c: char| c.is_ascii_hexdigit()) });
+        }
+        text.chars().take(limit).collect()
     }
 }
 
@@ -117,5 +124,12 @@ mod tests {
         assert_eq!((tail.seen, tail.iter().count()), (100, KEPT));
         assert_eq!(tail.iter().next(), Some("line 60"));
         assert_eq!(tail.last_words(6), "line 9");
+    }
+
+    #[test]
+    fn last_words_are_equal_for_equal_failures() {
+        let mut tail = Tail::default();
+        tail.push("[ffv1 @ 0x7f23b5d77c40] Codec (ffv1) not on whitelist 'h264,hevc'");
+        assert_eq!(tail.last_words(300), "[ffv1] Codec (ffv1) not on whitelist");
     }
 }

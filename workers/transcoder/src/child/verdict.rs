@@ -89,11 +89,17 @@ fn classify(ended: &Ended, stage: Stage) -> (FailureClass, &'static str, &'stati
     ]) {
         return (FailureClass::BadSpec, reason::BAD_SPEC, "these settings cannot be encoded");
     }
+    if says(&["not on whitelist"]) {
+        return (
+            FailureClass::BadInput,
+            reason::UNSUPPORTED_MEDIA,
+            "a codec or container is not on the list of what is read",
+        );
+    }
     if code == 183
         || says(&[
             "Invalid data found",
             "moov atom not found",
-            "not on whitelist",
             "exceeds specified max pixel count",
             "does not contain any stream",
             "matches no streams",

@@ -50,7 +50,7 @@ pub(super) async fn tracks(
     Ok(())
 }
 
-/// The joined track lasts as long as planned; on a fixed grid, about as long as the source declares.
+/// The joined track lasts as long as planned.
 fn duration(work: &Work<'_>, track: &Joined, picture: Option<&Picture>) -> Result<(), Failure> {
     let plan = work.plan;
     match plan.timing {
@@ -70,16 +70,24 @@ fn duration(work: &Work<'_>, track: &Joined, picture: Option<&Picture>) -> Resul
                 return Err(wrong(format!("it has {} frames instead of {expected}", track.samples.len())));
             }
         }
-        Timing::Grid { .. } | Timing::SoundOnly => {
-            let declared = plan.facts.duration_millis.unwrap_or(0);
-            let made = plan.clock.millis(track.end());
-            if made + 1000 + declared / 20 < declared {
-                let why = format!(
-                    "failed to validate the output: the source declares {declared} ms and holds {made} ms; it is cut off"
-                );
-                return Err(Failure::new(FailureClass::BadInput, reason::CORRUPT_MEDIA, why));
-            }
-        }
+        Timing::Grid { .. } | Timing::SoundOnly => {}
+    }
+    Ok(())
+}
+
+/// All tracks together last about as long as the source declares: a source that was cut off decodes without a complaint.
+pub(super) fn complete(work: &Work<'_>, joined: &[(TreePath, Joined)]) -> Result<(), Failure> {
+    let declared = work.plan.facts.duration_millis.unwrap_or(0);
+    let millis = |track: &Joined| {
+        let ticks = u64::try_from(track.end().max(0)).unwrap_or(0);
+        ticks.saturating_mul(1000) / u64::from(track.head.timescale.max(1))
+    };
+    let made = joined.iter().map(|(_, track)| millis(track)).max().unwrap_or(0);
+    if made + 1000 + declared / 20 < declared {
+        let why = format!(
+            "failed to validate the output: the source declares {declared} ms and holds {made} ms; it is cut off, fetch it again"
+        );
+        return Err(Failure::new(FailureClass::BadInput, reason::CORRUPT_MEDIA, why));
     }
     Ok(())
 }

@@ -133,6 +133,7 @@ async fn rendition(
     for (number, track) in tracks_of_sound.enumerate() {
         joined.push((path(&format!("audio-{}", number + 1))?, track.clone()));
     }
+    check::complete(work, &joined)?;
     let mut tracks = tracks::write(&folder, &joined, plan)?;
     check::tracks(work, &folder, &joined, rendition.picture.as_ref(), keyframes).await?;
     for (number, (language, file)) in captions.iter().enumerate().filter(|_| settings.captions) {

@@ -10,7 +10,7 @@ use videocloud_protocol::failure::{Failure, FailureClass, reason};
 
 use super::allowed::{AUDIO, Access, TEXT, VIDEO, access_args};
 use super::facts::{AudioFacts, Ratio, SourceFacts, TextFacts, VideoFacts};
-use super::limits::{MAX_AUDIO_TRACKS, MAX_DESCRIPTION, MAX_TEXT_TRACKS};
+use super::limits::{MAX_AUDIO_TRACKS, MAX_DESCRIPTION, MAX_STREAMS, MAX_TEXT_TRACKS};
 use super::sniff::Container;
 use crate::child::{self, Heard, Invocation, verdict};
 use crate::tools::Tools;
@@ -24,11 +24,34 @@ struct Description {
     streams: Vec<Stream>,
     #[serde(default)]
     format: Format,
+    /// The first few.
+    #[serde(default)]
+    packets: Vec<FirstPacket>,
+}
+
+#[derive(Deserialize)]
+struct FirstPacket {
+    #[serde(default)]
+    side_data_list: Vec<SideData>,
 }
 
 #[derive(Default, Deserialize)]
 struct Format {
     duration: Option<String>,
+    start_time: Option<String>,
+}
+
+impl Format {
+    /// Milliseconds from the first moment to the last.
+    fn duration_millis(&self, container: Container) -> Option<u64> {
+        let end = self.duration.as_deref().and_then(micros)?;
+        // Matroska declares where its last block ends, the others how long they last.
+        let start = match container {
+            Container::Matroska => self.start_time.as_deref().and_then(micros).unwrap_or(0).clamp(0, end.max(0)),
+            _ => 0,
+        };
+        Some((end - start).unsigned_abs() / 1000)
+    }
 }
 
 #[derive(Deserialize)]
@@ -60,6 +83,7 @@ struct Stream {
 #[derive(Deserialize)]
 struct SideData {
     rotation: Option<f64>,
+    side_data_type: Option<String>,
 }
 
 /// Runs ffprobe on `path` and reads its answer.
@@ -72,7 +96,8 @@ pub(super) async fn describe(
 ) -> Result<SourceFacts, Failure> {
     let mut args = vec!["-v".into(), "error".into()];
     args.extend(access_args(Access::Source(container)));
-    args.extend(["-show_streams", "-show_format", "-of", "json"].map(Into::into));
+    args.extend(["-show_streams", "-show_format", "-show_packets", "-read_intervals", "%+#4"].map(Into::into));
+    args.extend(["-of", "json"].map(Into::into));
     args.push(path.into());
     let invocation = Invocation {
         program: tools.ffprobe.clone(),
@@ -103,13 +128,23 @@ fn refuse(reason: &str, why: String) -> Failure {
 fn read(text: &str, container: Container) -> Result<SourceFacts, Failure> {
     let description: Description = serde_json::from_str(text)
         .map_err(|error| refuse(reason::NOT_MEDIA, format!("its description cannot be read ({error})")))?;
+    if description.streams.len() >= MAX_STREAMS as usize {
+        // ffprobe stops there; some demuxers only leave out what is beyond.
+        return Err(refuse(reason::LIMITS_EXCEEDED, format!("it has {MAX_STREAMS} streams or more")));
+    }
     let mut facts = SourceFacts {
         container: container.demuxer().to_owned(),
-        duration_millis: description.format.duration.as_deref().and_then(micros).map(|us| us.unsigned_abs() / 1000),
+        duration_millis: description.format.duration_millis(container),
         video: None,
         audio: Vec::new(),
         text: Vec::new(),
     };
+    // Encrypted samples look like noise to a decoder; say what it is instead.
+    let locked = || refuse(reason::UNSUPPORTED_MEDIA, "it is encrypted".to_owned());
+    let side_data = description.packets.iter().flat_map(|packet| &packet.side_data_list);
+    if side_data.filter_map(|data| data.side_data_type.as_deref()).any(|kind| kind == "Encryption info") {
+        return Err(locked());
+    }
     let mut refused = None;
     for stream in &description.streams {
         let codec = stream.codec_name.as_deref().unwrap_or("unknown");
@@ -117,10 +152,7 @@ fn read(text: &str, container: Container) -> Result<SourceFacts, Failure> {
             .iter()
             .any(|flag| stream.disposition.get(*flag).is_some_and(|set| *set != 0));
         match stream.codec_type.as_str() {
-            // Encrypted samples look like noise to a decoder; say what it is instead.
-            "video" | "audio" if stream.codec_tag_string.starts_with("enc") => {
-                return Err(refuse(reason::UNSUPPORTED_MEDIA, "it is encrypted".to_owned()));
-            }
+            "video" | "audio" if stream.codec_tag_string.starts_with("enc") => return Err(locked()),
             "video" if cover || facts.video.is_some() => {}
             "video" if VIDEO.contains(&codec) => facts.video = Some(video(stream, codec)?),
             "audio" if AUDIO.contains(&codec) && facts.audio.len() < MAX_AUDIO_TRACKS => {

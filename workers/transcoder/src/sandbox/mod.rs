@@ -1,10 +1,11 @@
 //! The walls around ffmpeg: it decodes bytes from strangers, so it gets no sockets and only the files of its own work.
 //!
-//! Two kernel mechanisms, both without privileges: a seccomp filter ([`syscalls`]) and a Landlock rule set ([`files`]). Both
-//! bind the calling *thread* and everything it starts, so [`Sandbox::spawn`] enters them on a thread that exists only to start
+//! Two kernel mechanisms, both without privileges: a seccomp filter ([`syscalls`]) and a Landlock rule set ([`files`]), besides
+//! plain resource limits ([`limits`]). Both walls bind the calling *thread* and everything it starts, so [`Sandbox::spawn`] enters them on a thread that exists only to start
 //! the child. That needs no code between fork and exec, hence no `unsafe`. What the child is asked to do lives elsewhere.
 
 mod files;
+mod limits;
 mod syscalls;
 
 use std::path::PathBuf;
@@ -42,6 +43,15 @@ pub enum SandboxError {
         #[source]
         source: landlock::RulesetError,
     },
+    /// The resource limits could not be set; the child was killed.
+    #[error("failed to limit the resources of {program}: {source}")]
+    Limits {
+        /// The program.
+        program: String,
+        /// What the kernel said.
+        #[source]
+        source: rustix::io::Errno,
+    },
     /// The program could not be executed.
     #[error("failed to start {program}: {source}")]
     Spawn {
@@ -70,6 +80,9 @@ impl Sandbox {
                 let _inside = runtime.enter();
                 let confinement = self.enter()?;
                 let child = command.spawn().map_err(|source| SandboxError::Spawn { program: self.name(), source })?;
+                let limited = child.id().map_or(Ok(()), limits::apply);
+                // On an error the child is dropped, which kills it.
+                limited.map_err(|source| SandboxError::Limits { program: self.name(), source })?;
                 Ok((child, confinement))
             });
             starter.join().unwrap_or_else(|_| {

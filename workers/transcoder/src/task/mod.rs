@@ -1,0 +1,66 @@
+//! Task mode: one step of a run in the store, ordered by `VIDEOCLOUD_TASK` and reported to the tracker.
+//!
+//! ```text
+//! runs/<run>/plan.json                 the plan, written by the plan step
+//! runs/<run>/chunks/<i>/r<n>.mp4       pieces of a chunk
+//! runs/<run>/chunks/<i>/done.json      its marker, written last
+//! ```
+//!
+//! Every step may be killed anywhere and run again: it finds what is done by its marker and gives the same bytes.
+
+mod report;
+mod steps;
+mod workspace;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use videocloud_protocol::failure::Failure;
+use videocloud_protocol::ids::TaskId;
+use videocloud_protocol::task::{Outcome, TaskResult, TranscodeTask, TranscodeWork};
+use videocloud_protocol::tracker::Client;
+use videocloud_store::Store;
+
+use crate::encode::Driver;
+pub use report::Progressing;
+
+/// Everything a step needs.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// How ffmpeg is run.
+    pub driver: Driver,
+    /// The store.
+    pub store: Store,
+    /// A writable folder for this step alone; the caller removes it.
+    pub scratch: PathBuf,
+    /// The tracker; without one nothing is reported.
+    pub tracker: Option<Client>,
+}
+
+/// Runs the step that `task` orders (chunk number `index` of a chunk step), reports it, and answers how it went.
+///
+/// # Errors
+/// The [`Failure`] of the step, after it was reported.
+pub async fn perform(context: &Context, task: &TranscodeTask, index: u32) -> Result<Outcome, Failure> {
+    let id = match task.work {
+        TranscodeWork::Chunk => TaskId::chunk(&task.run, index),
+        TranscodeWork::Plan | TranscodeWork::Finish => task.task.clone(),
+    };
+    let progress = Arc::new(Progressing::default());
+    let reporter = report::start(context.tracker.clone(), id.clone(), Arc::clone(&progress));
+    let outcome = match task.work {
+        TranscodeWork::Plan => steps::plan(context, task, &progress).await.map(Outcome::Plan),
+        TranscodeWork::Chunk => steps::chunk(context, task, index, &progress).await.map(Outcome::Chunk),
+        TranscodeWork::Finish => steps::finish(context, task, &progress).await.map(Outcome::Finish),
+    };
+    reporter.end().await;
+    let result = match &outcome {
+        Ok(outcome) => TaskResult::Succeeded(outcome.clone()),
+        Err(failure) => TaskResult::Failed { failure: failure.clone(), sources: Vec::new() },
+    };
+    report::result(context, &id, &result).await?;
+    if outcome.is_ok() {
+        steps::clean(context, task).await;
+    }
+    outcome
+}

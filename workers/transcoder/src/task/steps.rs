@@ -1,0 +1,184 @@
+//! The three steps. A plan of one chunk (or of sound alone) does the other two on the spot.
+
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use videocloud_protocol::failure::{Failure, FailureClass, reason};
+use videocloud_protocol::rendition::RenditionManifest;
+use videocloud_protocol::task::{ChunkOutcome, PlanOutcome, TranscodeOutcome, TranscodeTask, TranscodeWork};
+use videocloud_store::Published;
+
+use super::Context;
+use super::report::{Progressing, Stage};
+use super::workspace::{self, StoredChunk, StoredPlan, stored};
+use crate::encode::chunk;
+use crate::ingest::{self, Ingested};
+use crate::package::{self, Finished, Work, internal};
+use crate::plan::Plan;
+use crate::run::cpu_millis;
+
+pub(super) async fn plan(
+    context: &Context,
+    task: &TranscodeTask,
+    progress: &Progressing,
+) -> Result<PlanOutcome, Failure> {
+    if let Some(done) = published(context, task).await? {
+        return Ok(PlanOutcome::Done(done));
+    }
+    progress.enter(Stage::Probing);
+    let ingested = source(context, task).await?;
+    let packets = ingest::packets(&context.driver, &ingested, &context.scratch).await?;
+    let container = ingested.source.container;
+    let plan = Plan::make(ingested.facts.clone(), container, &packets, &task.renditions, task.chunking)?;
+    drop(packets);
+    let run = context.store.run(&task.run);
+    if plan.chunks.len() > 1 {
+        let chunks = u32::try_from(plan.chunks.len()).unwrap_or(u32::MAX);
+        let media = plan.facts.summary();
+        workspace::write_plan(&run, &StoredPlan { plan, cpu_millis: cpu_millis() }).await?;
+        return Ok(PlanOutcome::Chunks { chunks, media });
+    }
+    progress.enter(Stage::Encoding);
+    progress.expect(plan.frames().unwrap_or(0));
+    let mut folders = Vec::new();
+    for part in &plan.chunks {
+        let folder = chunk_folder(context, part.index)?;
+        chunk::encode(&context.driver, &ingested.source, &plan, part, &folder, |n| progress.frames(n)).await?;
+        folders.push(folder);
+    }
+    let renditions = package_and_publish(context, task, &ingested, &plan, &folders, progress).await?;
+    Ok(PlanOutcome::Done(outcome(&renditions, 1, cpu_millis())))
+}
+
+pub(super) async fn chunk(
+    context: &Context,
+    task: &TranscodeTask,
+    index: u32,
+    progress: &Progressing,
+) -> Result<ChunkOutcome, Failure> {
+    let run = context.store.run(&task.run);
+    let plan = workspace::read_plan(&run).await?.plan;
+    let part = plan.chunks.get(index as usize).ok_or_else(|| {
+        let message = format!("failed to encode chunk {index}: the plan has {} chunks", plan.chunks.len());
+        Failure::new(FailureClass::BadSpec, reason::BAD_SPEC, message)
+    })?;
+    let answer = |stored: &StoredChunk| ChunkOutcome {
+        index,
+        frames: stored.done.pieces.first().map_or(0, |piece| piece.frames),
+        cpu_millis: stored.cpu_millis,
+    };
+    if let Some(done) = workspace::read_marker(&run, index).await? {
+        return Ok(answer(&done));
+    }
+    progress.enter(Stage::Probing);
+    let ingested = source(context, task).await?;
+    progress.enter(Stage::Encoding);
+    progress.expect(part.expected.first().map_or(0, |expected| expected.frames));
+    let folder = chunk_folder(context, index)?;
+    let done = chunk::encode(&context.driver, &ingested.source, &plan, part, &folder, |n| progress.frames(n)).await?;
+    progress.enter(Stage::Publishing);
+    let stored = StoredChunk { done, cpu_millis: cpu_millis() };
+    workspace::write_chunk(&run, &stored, &folder).await?;
+    Ok(answer(&stored))
+}
+
+pub(super) async fn finish(
+    context: &Context,
+    task: &TranscodeTask,
+    progress: &Progressing,
+) -> Result<TranscodeOutcome, Failure> {
+    if let Some(done) = published(context, task).await? {
+        return Ok(done);
+    }
+    progress.enter(Stage::Probing);
+    let run = context.store.run(&task.run);
+    let StoredPlan { plan, mut cpu_millis } = workspace::read_plan(&run).await?;
+    let mut folders = Vec::new();
+    for part in &plan.chunks {
+        let marker = workspace::read_marker(&run, part.index).await?;
+        let marker = marker.ok_or_else(|| internal(format!("chunk {} is not done", part.index)))?;
+        cpu_millis += marker.cpu_millis;
+        let folder = chunk_folder(context, part.index)?;
+        workspace::fetch_chunk(&run, &marker.done, &folder).await?;
+        folders.push(folder);
+    }
+    let ingested = source(context, task).await?;
+    let renditions = package_and_publish(context, task, &ingested, &plan, &folders, progress).await?;
+    let chunks = u32::try_from(plan.chunks.len()).unwrap_or(u32::MAX);
+    Ok(outcome(&renditions, chunks, cpu_millis + self::cpu_millis()))
+}
+
+/// Removes the run's workspace once its outcome is known to the tracker. What is left by a crash, the janitor takes.
+pub(super) async fn clean(context: &Context, task: &TranscodeTask) {
+    if task.work == TranscodeWork::Finish
+        && let Err(error) = context.store.run(&task.run).delete_all().await
+    {
+        tracing::warn!(%error, "the run's workspace is left for the janitor");
+    }
+}
+
+async fn source(context: &Context, task: &TranscodeTask) -> Result<Ingested, Failure> {
+    let path = workspace::fetch_source(&context.store, &task.source, &context.scratch).await?;
+    ingest::ingest(&context.driver, &path, &context.scratch).await
+}
+
+fn chunk_folder(context: &Context, index: u32) -> Result<PathBuf, Failure> {
+    let folder = context.scratch.join(format!("chunk-{index}"));
+    std::fs::create_dir_all(&folder).map_err(internal)?;
+    Ok(folder)
+}
+
+/// The outcome when every rendition of the task is in the store already: an earlier try got as far as publishing.
+async fn published(context: &Context, task: &TranscodeTask) -> Result<Option<TranscodeOutcome>, Failure> {
+    let mut manifests = Vec::with_capacity(task.renditions.len());
+    for order in &task.renditions {
+        match context.store.rendition(&order.key).await {
+            Ok(manifest) => manifests.push(manifest),
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(stored(&error)),
+        }
+    }
+    Ok(Some(outcome(&manifests, 0, cpu_millis())))
+}
+
+fn outcome(manifests: &[RenditionManifest], chunks: u32, cpu_millis: u64) -> TranscodeOutcome {
+    TranscodeOutcome {
+        renditions: manifests.iter().map(RenditionManifest::summary).collect(),
+        media: manifests.first().map(|manifest| manifest.media.clone()).unwrap_or_default(),
+        chunks,
+        cpu_millis,
+    }
+}
+
+async fn package_and_publish(
+    context: &Context,
+    task: &TranscodeTask,
+    ingested: &Ingested,
+    plan: &Plan,
+    chunks: &[PathBuf],
+    progress: &Progressing,
+) -> Result<Vec<RenditionManifest>, Failure> {
+    progress.enter(Stage::Packaging);
+    let (driver, scratch) = (&context.driver, context.scratch.as_path());
+    let finished = package::finish(Work { driver, ingested, content: task.source, plan, chunks, scratch }).await?;
+    progress.enter(Stage::Publishing);
+    let mut manifests = Vec::with_capacity(finished.len());
+    for rendition in finished {
+        manifests.push(publish(context, rendition).await?);
+    }
+    Ok(manifests)
+}
+
+async fn publish(context: &Context, Finished { mut manifest, folder }: Finished) -> Result<RenditionManifest, Failure> {
+    let tree = context.store.stage_tree(&manifest.key).map_err(|error| stored(&error))?;
+    manifest.attempt = tree.attempt().to_owned();
+    manifest.created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+    for file in &manifest.files {
+        let from = folder.join(file.path.as_str());
+        tree.put_file(&file.path, &from).await.map_err(|error| stored(&error))?;
+    }
+    match tree.publish(&manifest).await.map_err(|error| stored(&error))? {
+        Published::New => Ok(manifest),
+        Published::AlreadyThere(existing) => Ok(existing),
+    }
+}

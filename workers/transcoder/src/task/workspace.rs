@@ -1,0 +1,134 @@
+//! Files of a run in the store, and the source on the scratch volume.
+
+use std::path::{Path, PathBuf};
+
+use futures::TryStreamExt;
+use serde::{Deserialize, Serialize};
+use tokio::io::AsyncWriteExt;
+use videocloud_protocol::failure::{Failure, FailureClass, reason};
+use videocloud_protocol::ids::ContentId;
+use videocloud_protocol::rendition::TreePath;
+use videocloud_store::{Run, Store, StoreError};
+
+use crate::encode::chunk::ChunkDone;
+use crate::encode::{verify, video};
+use crate::package::internal;
+use crate::plan::Plan;
+
+/// A plan with what it cost.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct StoredPlan {
+    pub(super) plan: Plan,
+    pub(super) cpu_millis: u64,
+}
+
+/// A chunk's marker with what it cost.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct StoredChunk {
+    pub(super) done: ChunkDone,
+    pub(super) cpu_millis: u64,
+}
+
+/// What a store's error means for the work.
+pub(super) fn stored(error: &StoreError) -> Failure {
+    let class = error.class();
+    let reason = match class {
+        FailureClass::StoreFull => reason::STORE_FULL,
+        FailureClass::Resources => reason::SCRATCH_FULL,
+        _ => reason::INTERNAL,
+    };
+    Failure::new(class, reason, error.to_string())
+}
+
+fn path(text: &str) -> Result<TreePath, Failure> {
+    text.parse().map_err(internal)
+}
+
+fn piece(chunk: u32, rendition: usize) -> Result<TreePath, Failure> {
+    path(&format!("chunks/{chunk}/{}", video::piece_name(rendition)))
+}
+
+async fn read<T: serde::de::DeserializeOwned>(run: &Run, at: &str) -> Result<Option<T>, Failure> {
+    let Some(bytes) = run.get(&path(at)?).await.map_err(|error| stored(&error))? else { return Ok(None) };
+    serde_json::from_slice(&bytes).map(Some).map_err(internal)
+}
+
+async fn write<T: Serialize>(run: &Run, at: &str, value: &T) -> Result<(), Failure> {
+    let bytes = serde_json::to_vec(value).map_err(internal)?;
+    run.put(&path(at)?, bytes).await.map_err(|error| stored(&error))
+}
+
+pub(super) async fn read_plan(run: &Run) -> Result<StoredPlan, Failure> {
+    read(run, "plan.json").await?.ok_or_else(|| internal("the run has no plan; its plan step must run first"))
+}
+
+pub(super) async fn write_plan(run: &Run, plan: &StoredPlan) -> Result<(), Failure> {
+    write(run, "plan.json", plan).await
+}
+
+pub(super) async fn read_marker(run: &Run, chunk: u32) -> Result<Option<StoredChunk>, Failure> {
+    read(run, &format!("chunks/{chunk}/done.json")).await
+}
+
+/// Puts the pieces, then the marker.
+pub(super) async fn write_chunk(run: &Run, chunk: &StoredChunk, folder: &Path) -> Result<(), Failure> {
+    for index in 0..chunk.done.pieces.len() {
+        let from = folder.join(video::piece_name(index));
+        run.put_file(&piece(chunk.done.index, index)?, &from).await.map_err(|error| stored(&error))?;
+    }
+    write(run, &format!("chunks/{}/done.json", chunk.done.index), chunk).await
+}
+
+/// Fetches the pieces of a finished chunk into `folder` and checks that they are what its marker says.
+pub(super) async fn fetch_chunk(run: &Run, done: &ChunkDone, folder: &Path) -> Result<(), Failure> {
+    std::fs::create_dir_all(folder).map_err(internal)?;
+    for (index, expected) in done.pieces.iter().enumerate() {
+        let to = folder.join(video::piece_name(index));
+        run.get_file(&piece(done.index, index)?, &to).await.map_err(|error| stored(&error))?;
+        let (_, sha256) = verify::digest(&to).map_err(internal)?;
+        if sha256 != expected.sha256 {
+            return Err(internal(format!("chunk {} is not what its marker says", done.index)));
+        }
+    }
+    Ok(())
+}
+
+/// The source on the scratch volume: fetched whole.
+pub(super) async fn fetch_source(store: &Store, content: &ContentId, scratch: &Path) -> Result<PathBuf, Failure> {
+    let manifest = store.manifest(content).await.map_err(|error| {
+        if error.is_not_found() {
+            let message = format!("failed to find the source {content} in the store; it must be downloaded again");
+            Failure::new(FailureClass::SourceFailed, reason::NOT_FOUND, message)
+        } else {
+            stored(&error)
+        }
+    })?;
+    let to = scratch.join("source");
+    let full = |error: std::io::Error| {
+        let class = if error.kind() == std::io::ErrorKind::StorageFull {
+            FailureClass::Resources
+        } else {
+            FailureClass::Transient
+        };
+        let reason = if class == FailureClass::Resources { reason::SCRATCH_FULL } else { reason::INTERNAL };
+        Failure::new(class, reason, format!("failed to write the source ({} bytes) to scratch: {error}", manifest.size))
+    };
+    // On a volume the kernel copies (or shares) the blocks; on object storage they are streamed.
+    if let Some(blob) = store.open_file(content).await.map_err(|error| stored(&error))? {
+        let copy = tokio::task::spawn_blocking({
+            let to = to.clone();
+            move || std::io::copy(&mut &*blob, &mut std::fs::File::create(to)?)
+        });
+        copy.await.map_err(internal)?.map_err(full)?;
+        return Ok(to);
+    }
+    let mut bytes = store.read(content, 0..manifest.size).await.map_err(|error| stored(&error))?;
+    let mut file = tokio::fs::File::create(&to).await.map_err(full)?;
+    while let Some(part) = bytes.try_next().await.map_err(|error| stored(&error))? {
+        file.write_all(&part).await.map_err(full)?;
+    }
+    file.flush().await.map_err(full)?;
+    Ok(to)
+}

@@ -1,0 +1,19 @@
+//! The transcoder against real ffmpeg, on clips made by ffmpeg: one binary, so that it is linked once.
+#![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
+
+#[path = "suite/clips.rs"]
+mod clips;
+#[path = "suite/exact.rs"]
+mod exact;
+#[path = "suite/hostile.rs"]
+mod hostile;
+#[path = "suite/resume.rs"]
+mod resume;
+#[path = "suite/seen.rs"]
+mod seen;
+#[path = "suite/stage.rs"]
+mod stage;
+#[path = "suite/steps.rs"]
+mod steps;
+#[path = "suite/walls.rs"]
+mod walls;

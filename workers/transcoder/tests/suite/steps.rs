@@ -1,0 +1,103 @@
+//! Plan, chunks and finish through a store and a tracker.
+
+use videocloud_protocol::failure::{FailureClass, reason};
+use videocloud_protocol::ids::{ContentId, TaskId};
+use videocloud_protocol::task::{Outcome, PlanOutcome, TaskResult, TaskState, TranscodeTask, TranscodeWork};
+use videocloud_transcoder::run;
+
+use super::clips::{driver, ffmpeg, greys, options, small, tone};
+use super::stage::Stage;
+
+const WORK: [TranscodeWork; 3] = [TranscodeWork::Plan, TranscodeWork::Chunk, TranscodeWork::Finish];
+
+/// Makes a clip of `seconds` and puts it into the store.
+async fn clip(stage: &Stage, seconds: u32) -> ContentId {
+    let (picture, tone) = (greys("128x72", "25", seconds), tone(seconds));
+    let encode = "-c:v libx264 -preset veryfast -g 40 -bf 2 -threads 1 -c:a aac";
+    ffmpeg(stage.folder.path(), &format!("{picture} {tone} {encode} source.mp4"));
+    stage.content(&stage.folder.path().join("source.mp4")).await
+}
+
+/// Plans and encodes, leaving the finish to do; answers the number of chunks.
+async fn up_to_finish(stage: &Stage, order: &TranscodeTask) -> u32 {
+    assert_eq!(stage.run(order, TranscodeWork::Plan, 0).await, 0);
+    let planned = stage.result(&order.task).await;
+    let TaskResult::Succeeded(Outcome::Plan(PlanOutcome::Chunks { chunks, media })) = planned else {
+        panic!("not cut: {planned:?}")
+    };
+    assert_eq!((media.width, media.height, media.audio_tracks), (128, 72, 1));
+    for index in 0..chunks {
+        assert_eq!(stage.run(order, TranscodeWork::Chunk, index).await, 0);
+        let done = stage.result(&TaskId::chunk(&order.run, index)).await;
+        assert!(matches!(done, TaskResult::Succeeded(Outcome::Chunk(ref done)) if done.index == index), "{done:?}");
+    }
+    chunks
+}
+
+/// Digests of every file of the first rendition of `order`.
+async fn digests(stage: &Stage, order: &TranscodeTask) -> Vec<String> {
+    let manifest = stage.store.rendition(&order.renditions[0].key).await.unwrap();
+    manifest.files.into_iter().map(|file| file.sha256).collect()
+}
+
+#[tokio::test]
+async fn a_short_video_is_finished_by_its_plan() {
+    let stage = Stage::new().await;
+    let source = clip(&stage, 3).await;
+    let order = stage.order(source, &[small("a"), small("b")], 0);
+    for again in [false, true] {
+        assert_eq!(stage.run(&order, TranscodeWork::Plan, 0).await, 0, "again: {again}");
+        let result = stage.result(&order.task).await;
+        let TaskResult::Succeeded(Outcome::Plan(PlanOutcome::Done(done))) = result else { panic!("{result:?}") };
+        assert_eq!(done.renditions.len(), 2);
+        assert_eq!((done.renditions[0].width, done.renditions[0].height), (128, 72));
+    }
+    let manifest = stage.store.rendition(&order.renditions[1].key).await.unwrap();
+    assert_eq!((manifest.frames, manifest.tracks.len(), manifest.tracks[0].segments.len()), (75, 2, 2));
+    assert_eq!(stage.left_over(), 0);
+}
+
+#[tokio::test]
+async fn chunks_through_the_store_give_the_bytes_of_a_run_on_one_machine() {
+    let stage = Stage::new().await;
+    let source = clip(&stage, 7).await;
+    let order = stage.order(source, &[small("small")], 2);
+    assert_eq!(up_to_finish(&stage, &order).await, 4);
+    assert_eq!(stage.run(&order, TranscodeWork::Finish, 0).await, 0);
+    let result = stage.result(&TaskId::finish(&order.run)).await;
+    let TaskResult::Succeeded(Outcome::Finish(done)) = result else { panic!("{result:?}") };
+    assert_eq!(done.chunks, 4);
+    assert!(done.cpu_millis > 0);
+    assert!(stage.store.run(&order.run).list().await.unwrap().is_empty(), "the workspace is still there");
+    assert_eq!(stage.left_over(), 0);
+
+    let folder = tempfile::tempdir().unwrap();
+    let input = stage.folder.path().join("source.mp4");
+    let report = run::run(&driver(), &options(input, folder.path(), 2, vec![small("small")])).await.unwrap();
+    let standalone: Vec<_> = report.renditions[0].files.iter().map(|file| file.sha256.clone()).collect();
+    assert_eq!(digests(&stage, &order).await, standalone);
+}
+
+#[tokio::test]
+async fn failures_have_their_class_as_exit_code_and_reason() {
+    let stage = Stage::new().await;
+    let page = stage.folder.path().join("page.mp4");
+    std::fs::write(&page, "<!DOCTYPE html><title>Sign in</title>").unwrap();
+    let page = stage.content(&page).await;
+    let order = stage.order(page, &[small("small")], 0);
+    assert_eq!(stage.run(&order, TranscodeWork::Plan, 0).await, 20);
+    let result = stage.result(&order.task).await;
+    let TaskResult::Failed { failure, .. } = result else { panic!("{result:?}") };
+    assert_eq!((failure.class, failure.reason.as_str()), (FailureClass::BadInput, reason::NOT_MEDIA));
+    assert!(failure.message.contains("HTML"), "{failure}");
+
+    let gone = stage.order(ContentId::from_bytes([7; 32]), &[small("small")], 0);
+    assert_eq!(stage.run(&gone, TranscodeWork::Plan, 0).await, 22);
+
+    // Chunk and finish before their plan: another try may come after it.
+    for work in &WORK[1..] {
+        assert_eq!(stage.run(&order, *work, 0).await, 30);
+    }
+    let record = stage.record(&TaskId::finish(&order.run)).await;
+    assert!(matches!(record.state, TaskState::Running(_)), "{record:?}");
+}
