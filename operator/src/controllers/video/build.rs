@@ -1,0 +1,165 @@
+//! What should exist for a video: its claim, its TranscodeJobs, its publication. Pure.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use kube::Resource;
+use videocloud_crds::{
+    TranscodeJob, TranscodeJobSpec, VideoObject, conditions,
+    transcode::{Chunking, TranscodePhase, TtlSecondsAfterFinished},
+    types::LocalObjectRef,
+};
+use videocloud_protocol::{
+    publication::{Publication, PublishedRendition},
+    tracker::{ClaimOwner, ClaimRequest},
+};
+
+use super::{
+    content::Found,
+    dereference::Facts,
+    names::transcode_name,
+    validate::{Valid, Wish},
+};
+use crate::{index::Named, status};
+
+/// What should exist, not yet made so.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    /// The claim to make at the tracker.
+    pub(super) claim: Option<(Wish, ClaimRequest)>,
+    /// TranscodeJobs to make.
+    pub(super) create: Vec<TranscodeJob>,
+    /// TranscodeJobs to delete: their renditions are not asked for any more.
+    pub(super) delete: Vec<(Named, String)>,
+    /// TranscodeJobs to try again, and the annotation that asks for it.
+    pub(super) retry: Vec<(Named, Option<String>)>,
+    /// What the edge should serve.
+    pub(super) publication: Option<Publication>,
+}
+
+/// A rendition that is there, by the profile that asked for it.
+pub(super) fn finished(job: &TranscodeJob) -> Option<PublishedRendition> {
+    let shown = job.status.as_ref().filter(|shown| shown.phase == Some(TranscodePhase::Succeeded))?;
+    Some(PublishedRendition {
+        name: job.spec.profile_ref.as_ref()?.to_string(),
+        key: shown.key.as_deref()?.parse().ok()?,
+    })
+}
+
+/// The TranscodeJob of this video for `profile`, if it is there.
+pub(super) fn job_for<'a>(facts: &'a Facts, valid: &Valid, profile: &str) -> Option<&'a TranscodeJob> {
+    facts.transcodes.iter().map(AsRef::as_ref).find(|job| serves(job, &valid.uid) && names(job, profile))
+}
+
+fn names(job: &TranscodeJob, profile: &str) -> bool {
+    job.spec.profile_ref.as_ref().is_some_and(|name| name.as_str() == profile)
+}
+
+fn owners(job: &TranscodeJob) -> impl Iterator<Item = &OwnerReference> {
+    let owners = job.metadata.owner_references.iter().flatten();
+    owners.filter(|owner| owner.kind == VideoObject::kind(&()) && owner.api_version == VideoObject::api_version(&()))
+}
+
+fn is_owned(job: &TranscodeJob, uid: &str) -> bool {
+    owners(job).any(|owner| owner.uid == uid)
+}
+
+/// Whether a TranscodeJob is this video's, or was made by hand for it; not that of an earlier video of the same name.
+fn serves(job: &TranscodeJob, uid: &str) -> bool {
+    is_owned(job, uid) || owners(job).next().is_none()
+}
+
+/// Decides what should exist.
+pub(super) fn build(video: &VideoObject, valid: &Valid, facts: &Facts) -> Prepared {
+    let found = Found::of(facts);
+    Prepared {
+        claim: claim(valid, facts, found.as_ref()),
+        create: found.as_ref().map_or_else(Vec::new, |_| to_create(video, valid, facts)),
+        delete: to_delete(valid, facts),
+        retry: to_retry(video, valid, facts),
+        publication: found.map(|found| publication(valid, facts, &found)),
+    }
+}
+
+fn claim(valid: &Valid, facts: &Facts, found: Option<&Found>) -> Option<(Wish, ClaimRequest)> {
+    let wish = valid.wish.as_ref().ok()?;
+    if facts.answer.is_some() || found.is_some() {
+        return None;
+    }
+    let owner = ClaimOwner {
+        uid: valid.uid.clone(),
+        namespace: valid.name.namespace.to_string(),
+        name: valid.name.name.to_string(),
+    };
+    Some((wish.clone(), ClaimRequest { owner, wanted: wish.wanted.clone() }))
+}
+
+fn to_create(video: &VideoObject, valid: &Valid, facts: &Facts) -> Vec<TranscodeJob> {
+    let missing = valid.profiles.iter().filter(|profile| job_for(facts, valid, profile).is_none());
+    let job = |profile: &String| {
+        let exists = |name: &str| facts.transcodes.iter().find(|job| job.metadata.name.as_deref() == Some(name));
+        let taken = |name: &str| exists(name).is_some_and(|job| !names(job, profile));
+        let name = transcode_name(&valid.name.name, profile, taken);
+        // That of an earlier video of this name is on its way out; its going wakes this video.
+        exists(&name).is_none().then(|| transcode_job(video, valid, profile, name))
+    };
+    missing.filter_map(job).collect()
+}
+
+fn transcode_job(video: &VideoObject, valid: &Valid, profile: &str, name: String) -> TranscodeJob {
+    let owner = OwnerReference {
+        controller: Some(true),
+        // A video is never kept from going by its renditions.
+        block_owner_deletion: Some(false),
+        ..video.controller_owner_ref(&()).unwrap_or_default()
+    };
+    let spec = TranscodeJobSpec {
+        video_ref: LocalObjectRef { name: valid.name.name.to_string().into() },
+        profile_ref: Some(profile.into()),
+        settings: None,
+        chunking: Chunking::default(),
+        parallelism: 4,
+        queue_name: None,
+        priority_class_name: None,
+        priority: valid.priority,
+        backoff_limit: 3,
+        active_deadline_seconds: 86_400,
+        ttl_seconds_after_finished: TtlSecondsAfterFinished::default(),
+        // Admission looks at the video's `suspend` too.
+        suspend: false,
+    };
+    TranscodeJob {
+        metadata: ObjectMeta {
+            name: Some(name),
+            namespace: Some(valid.name.namespace.to_string()),
+            owner_references: Some(vec![owner]),
+            ..ObjectMeta::default()
+        },
+        spec,
+        status: None,
+    }
+}
+
+fn to_delete(valid: &Valid, facts: &Facts) -> Vec<(Named, String)> {
+    let unwanted = facts.transcodes.iter().filter(|job| {
+        is_owned(job, &valid.uid)
+            && job.metadata.deletion_timestamp.is_none()
+            && !valid.profiles.iter().any(|profile| names(job, profile))
+    });
+    unwanted.map(|job| (Named::of(&**job), job.metadata.uid.clone().unwrap_or_default())).collect()
+}
+
+/// Failed TranscodeJobs whose retry annotation is not that of their video.
+fn to_retry(video: &VideoObject, valid: &Valid, facts: &Facts) -> Vec<(Named, Option<String>)> {
+    let asked = status::retry(video);
+    let failed = facts.transcodes.iter().filter(|job| {
+        let shown = job.status.as_ref().map(|shown| shown.conditions.as_slice()).unwrap_or_default();
+        is_owned(job, &valid.uid)
+            && status::is_true(shown, conditions::types::STALLED)
+            && status::retry(&***job) != asked
+    });
+    failed.map(|job| (Named::of(&**job), asked.map(str::to_owned))).collect()
+}
+
+fn publication(valid: &Valid, facts: &Facts, found: &Found) -> Publication {
+    let renditions = valid.profiles.iter().filter_map(|profile| job_for(facts, valid, profile).and_then(finished));
+    Publication { uid: valid.uid.clone(), content: found.id, access: valid.access, renditions: renditions.collect() }
+}

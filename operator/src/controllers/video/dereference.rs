@@ -1,0 +1,78 @@
+//! What is known of a VideoObject, from the index alone: nothing is asked for here.
+
+use std::{sync::Arc, time::Instant};
+
+use videocloud_crds::{TranscodeJob, VideoObject, VideoObjectStatus};
+use videocloud_protocol::{ids::ClaimKey, tracker::ClaimAnswer};
+
+use super::validate::Wish;
+use crate::{
+    controllers::World,
+    index::{Named, Written},
+    status,
+    work::WorkState,
+};
+
+/// Everything a pass goes by.
+#[derive(Debug, Clone)]
+pub(super) struct Facts {
+    pub(super) name: Named,
+    /// The status as it is shown, or as it was written and will be shown.
+    pub(super) shown: VideoObjectStatus,
+    /// What the tracker answered to the claim.
+    pub(super) answer: Option<ClaimAnswer>,
+    /// How the download stands.
+    pub(super) download: WorkState,
+    /// Whether admission found no place for it.
+    pub(super) waiting: bool,
+    /// Whether somebody else's object wants the same and was first.
+    pub(super) joined: bool,
+    /// TranscodeJobs of this video, by name.
+    pub(super) transcodes: Vec<Arc<TranscodeJob>>,
+    /// When progress was last written.
+    pub(super) progress_written: Option<Instant>,
+    /// Whether another try was asked for after a terminal failure.
+    pub(super) retry: bool,
+    /// How many lost Jobs are too many.
+    pub(super) max_attempts: u32,
+    /// Which making of the download Job runs or ran.
+    pub(super) attempt: u32,
+}
+
+/// Looks everything up.
+pub(super) fn dereference(video: &VideoObject, world: &World) -> Facts {
+    let name = Named::of(video);
+    let uid = video.metadata.uid.as_deref().unwrap_or_default();
+    let key = Wish::read(video).ok().map(|wish| wish.key);
+    let state = world.index.state();
+    let written = state.written_videos.get(uid);
+    let shown = match written {
+        Some(Written { over, status }) if *over == video.metadata.resource_version => status.clone(),
+        _ => video.status.clone().unwrap_or_default(),
+    };
+    let task = key.map(|key| videocloud_protocol::ids::TaskId::download(&key));
+    let joined = |key: &ClaimKey| {
+        let first = state.videos.owners(key).min_by_key(|(name, row)| (row.created, (*name).clone()));
+        first.is_some_and(|(first, _)| *first != name)
+    };
+    let jobs: Vec<Named> = state.transcodes.of_video(&name).cloned().collect();
+    let failed = status::is_true(&shown.conditions, videocloud_crds::conditions::types::STALLED);
+    let current = shown.observed_generation == video.metadata.generation
+        && shown.observed_retry.as_deref() == status::retry(video);
+    let facts = Facts {
+        answer: key.and_then(|key| state.ledger.claim(uid, &key).cloned()),
+        download: task.as_ref().map_or(WorkState::Absent, |task| state.work(task)),
+        waiting: key.is_some_and(|key| state.waiting.downloads.contains(&key)),
+        joined: key.is_some_and(|key| joined(&key)),
+        transcodes: Vec::new(),
+        progress_written: state.progress_written.get(uid).copied(),
+        retry: failed && !current,
+        max_attempts: world.settings.control.max_attempts,
+        attempt: task.and_then(|task| state.jobs.get(task.as_str()).map(|job| job.attempt)).unwrap_or(1),
+        shown,
+        name,
+    };
+    drop(state);
+    let transcodes = jobs.iter().filter_map(|job| world.index.transcodes.get(&job.reference())).collect();
+    Facts { transcodes, ..facts }
+}

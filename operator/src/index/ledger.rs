@@ -1,0 +1,96 @@
+//! What this leader has already told the tracker and been answered, so that it says nothing twice. Rebuilt by asking again.
+
+use std::collections::HashMap;
+
+use videocloud_protocol::{
+    ids::{ClaimKey, RenditionKey},
+    publication::Publication,
+    rendition::RenditionSummary,
+    tracker::ClaimAnswer,
+};
+
+/// An acknowledged claim.
+#[derive(Debug, Clone)]
+struct Acknowledged {
+    /// What was claimed.
+    key: ClaimKey,
+    /// The answer.
+    answer: ClaimAnswer,
+}
+
+/// An answered question for a rendition.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    /// What was asked for.
+    pub key: RenditionKey,
+    /// The rendition, if it exists.
+    pub exact: Option<RenditionSummary>,
+    /// Other renditions of the same content.
+    pub near: Vec<RenditionSummary>,
+}
+
+/// Everything said and answered, by uid.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    claims: HashMap<String, Acknowledged>,
+    renditions: HashMap<String, Resolved>,
+    publications: HashMap<String, Publication>,
+}
+
+impl Ledger {
+    /// The claim of `uid` on `key`, if the tracker has acknowledged it.
+    #[must_use]
+    pub fn claim(&self, uid: &str, key: &ClaimKey) -> Option<&ClaimAnswer> {
+        self.claims.get(uid).filter(|claim| claim.key == *key).map(|claim| &claim.answer)
+    }
+
+    /// Notes an acknowledged claim.
+    pub fn claimed(&mut self, uid: &str, key: ClaimKey, answer: ClaimAnswer) {
+        self.claims.insert(uid.to_owned(), Acknowledged { key, answer });
+    }
+
+    /// Forgets the claim of `uid`, so that it is made again.
+    pub fn unclaim(&mut self, uid: &str) {
+        self.claims.remove(uid);
+    }
+
+    /// What was answered to `uid` about `key`.
+    #[must_use]
+    pub fn resolved(&self, uid: &str, key: &RenditionKey) -> Option<&Resolved> {
+        self.renditions.get(uid).filter(|resolved| resolved.key == *key)
+    }
+
+    /// Notes an answer.
+    pub fn resolve(&mut self, uid: &str, resolved: Resolved) {
+        self.renditions.insert(uid.to_owned(), resolved);
+    }
+
+    /// Whether the edge was told exactly `publication` for `uid`.
+    #[must_use]
+    pub fn is_published(&self, publication: &Publication) -> bool {
+        self.publications.get(&publication.uid) == Some(publication)
+    }
+
+    /// Whether the edge was told of `uid`.
+    #[must_use]
+    pub fn has_published(&self, uid: &str) -> bool {
+        self.publications.contains_key(uid)
+    }
+
+    /// Notes a publication.
+    pub fn published(&mut self, publication: Publication) {
+        self.publications.insert(publication.uid.clone(), publication);
+    }
+
+    /// Forgets everything about an object that is gone.
+    pub fn forget(&mut self, uid: &str) {
+        self.claims.remove(uid);
+        self.renditions.remove(uid);
+        self.publications.remove(uid);
+    }
+
+    /// Forgets everything: another database answers.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+}

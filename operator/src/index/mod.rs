@@ -1,0 +1,237 @@
+//! What this replica knows: pruned objects, compact rows beside them, and what the tracker last said. Filled by the watches and
+//! the tracker's updates on every replica; read by passes, admission and the sweep on the leader. No pass asks the API server.
+//!
+//! Each change wakes exactly those it matters to ([`changes`]). Locks are held for the time of a look-up and never across a wait.
+
+mod changes;
+mod jobs;
+mod ledger;
+mod name;
+mod poll;
+mod tasks;
+mod transcodes;
+mod videos;
+mod wake;
+mod watch;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use kube::runtime::reflector::{Store, store};
+use tokio::sync::Notify;
+use videocloud_crds::{TranscodeJob, TranscodeJobStatus, TranscodeProfile, VideoObject, VideoObjectStatus};
+use videocloud_protocol::ids::{ClaimKey, RenditionKey, RunId, TaskId, TaskKind};
+
+pub use changes::Departed;
+pub use jobs::{JobRow, JobRows, JobState, WatchedJob};
+pub use ledger::{Ledger, Resolved};
+pub use name::Named;
+pub use poll::follow_tracker;
+pub use tasks::{Changed, Mark, TaskRow, TaskTable};
+pub use transcodes::{Demand, TranscodeRow, TranscodeRows};
+pub use videos::{VideoRow, VideoRows};
+pub use wake::WakeQueue;
+pub use watch::{Feeds, follow_cluster};
+
+use crate::work::WorkState;
+
+/// What admission found no place for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// Downloads.
+    pub downloads: BTreeSet<ClaimKey>,
+    /// Renditions.
+    pub renditions: BTreeSet<RenditionKey>,
+}
+
+/// A status that was written, and the version of the object it was written over: what a pass goes by until the watch shows it.
+#[derive(Debug, Clone)]
+pub struct Written<S> {
+    /// The version before.
+    pub over: Option<String>,
+    /// The status.
+    pub status: S,
+}
+
+/// Rows and tables, under one lock.
+#[derive(Debug, Default)]
+pub struct State {
+    /// VideoObjects.
+    pub videos: VideoRows,
+    /// TranscodeJobs.
+    pub transcodes: TranscodeRows,
+    /// Jobs.
+    pub jobs: JobRows,
+    /// The tracker's tasks.
+    pub tasks: TaskTable,
+    /// What the tracker was told.
+    pub ledger: Ledger,
+    /// What admission found no place for.
+    pub waiting: Waiting,
+    /// Videos whose TranscodeJobs are being made: their set is not complete yet.
+    pub preparing: HashSet<Named>,
+    /// Statuses of VideoObjects on their way to the watch, by uid.
+    pub written_videos: HashMap<String, Written<VideoObjectStatus>>,
+    /// Statuses of TranscodeJobs on their way to the watch, by uid.
+    pub written_transcodes: HashMap<String, Written<TranscodeJobStatus>>,
+    /// Work that was lost and is made again: how often it was made.
+    pub attempts: HashMap<TaskId, u32>,
+    /// When each object's progress was last written, by uid.
+    pub progress_written: HashMap<String, Instant>,
+    /// Ended Jobs whose result may not have been read yet.
+    unsettled: BTreeMap<String, Mark>,
+    /// Objects that went and were not swept yet.
+    departed: Vec<Departed>,
+}
+
+/// The index.
+#[derive(Debug)]
+pub struct Index {
+    /// VideoObjects, pruned.
+    pub videos: Store<VideoObject>,
+    /// TranscodeJobs, pruned.
+    pub transcodes: Store<TranscodeJob>,
+    /// TranscodeProfiles, pruned.
+    pub profiles: Store<TranscodeProfile>,
+    /// VideoObjects to look at.
+    pub video_wakes: WakeQueue,
+    /// TranscodeJobs to look at.
+    pub transcode_wakes: WakeQueue,
+    /// Rung when admission has something to decide.
+    pub admission: Notify,
+    /// Rung when something may have lost its owner.
+    pub sweep: Notify,
+    poke: Notify,
+    state: Mutex<State>,
+}
+
+impl Index {
+    /// An empty index and what fills its stores.
+    #[must_use]
+    pub fn new() -> (Arc<Self>, Feeds) {
+        let (videos, video_writer) = store();
+        let (transcodes, transcode_writer) = store();
+        let (profiles, profile_writer) = store();
+        let index = Self {
+            videos,
+            transcodes,
+            profiles,
+            video_wakes: WakeQueue::default(),
+            transcode_wakes: WakeQueue::default(),
+            admission: Notify::new(),
+            sweep: Notify::new(),
+            poke: Notify::new(),
+            state: Mutex::default(),
+        };
+        (Arc::new(index), Feeds::new(video_writer, transcode_writer, profile_writer))
+    }
+
+    /// The rows, for a look-up. Never hold it across a wait.
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A run and how its three parts stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunView {
+    /// Which.
+    pub run: RunId,
+    /// What it makes.
+    pub renditions: Vec<RenditionKey>,
+    /// Namespace whose limit it counts against.
+    pub namespace: String,
+    /// The plan.
+    pub plan: WorkState,
+    /// The chunks.
+    pub chunks: WorkState,
+    /// Chunks done and chunks in all, when there are several.
+    pub counts: Option<(u32, u32)>,
+    /// The finish.
+    pub finish: WorkState,
+    /// Which making of its latest Job this is, from 1.
+    pub attempt: u32,
+}
+
+impl State {
+    /// Whether the tracker was read after this Job was seen to end.
+    #[must_use]
+    pub fn is_settled(&self, job: &str) -> bool {
+        !self.unsettled.contains_key(job)
+    }
+
+    /// How the work of a Job named as `task` stands.
+    #[must_use]
+    pub fn work(&self, task: &TaskId) -> WorkState {
+        let name = task.as_str();
+        WorkState::of(self.jobs.get(name), self.tasks.get(task), self.is_settled(name))
+    }
+
+    /// How the download of `key` stands.
+    #[must_use]
+    pub fn download(&self, key: &ClaimKey) -> WorkState {
+        self.work(&TaskId::download(key))
+    }
+
+    /// How the chunks of a run stand: each index reports for itself, the Job counts them.
+    fn chunk_work(&self, run: &RunId) -> WorkState {
+        let task = TaskId::chunks(run);
+        let Some(job) = self.jobs.get(task.as_str()) else { return WorkState::Absent };
+        let reports = (0..job.completions).filter_map(|index| self.tasks.get(&TaskId::chunk(run, index)));
+        let mut shown = None;
+        for report in reports {
+            let one = WorkState::of(Some(job), Some(report), self.is_settled(task.as_str()));
+            match one {
+                WorkState::Failed(_) => return one,
+                WorkState::Active { last_failure: Some(_), .. } => shown = Some(one),
+                _ => {}
+            }
+        }
+        shown.unwrap_or_else(|| WorkState::of(Some(job), None, self.is_settled(task.as_str())))
+    }
+
+    /// How a run stands, when one of its Jobs exists.
+    #[must_use]
+    pub fn run(&self, run: &RunId) -> Option<RunView> {
+        let parts = [TaskId::plan(run), TaskId::chunks(run), TaskId::finish(run)];
+        let job = parts.iter().find_map(|task| self.jobs.get(task.as_str()))?;
+        let counts = self.jobs.get(parts[1].as_str()).map(|chunks| (chunks.succeeded, chunks.completions));
+        Some(RunView {
+            run: *run,
+            renditions: job.renditions.clone(),
+            namespace: job.namespace.clone(),
+            plan: self.work(&parts[0]),
+            chunks: self.chunk_work(run),
+            counts,
+            finish: self.work(&parts[2]),
+            attempt: parts.iter().rev().find_map(|task| self.jobs.get(task.as_str())).map_or(1, |job| job.attempt),
+        })
+    }
+
+    /// Every run some Job exists of.
+    #[must_use]
+    pub fn runs(&self) -> Vec<RunView> {
+        let runs = self.jobs.iter().filter_map(|(_, row)| match row.kind {
+            TaskKind::Plan(run) | TaskKind::Chunks(run) | TaskKind::Chunk(run, _) | TaskKind::Finish(run) => Some(run),
+            TaskKind::Download(_) => None,
+        });
+        let runs: BTreeSet<RunId> = runs.collect();
+        runs.iter().filter_map(|run| self.run(run)).collect()
+    }
+
+    /// The run that makes or made a rendition.
+    #[must_use]
+    pub fn run_of(&self, key: &RenditionKey) -> Option<RunView> {
+        let run = self.jobs.run_of(key)?;
+        self.run(&run)
+    }
+
+    /// Which making of `task` the next one is, from 1.
+    #[must_use]
+    pub fn next_attempt(&self, task: &TaskId) -> u32 {
+        self.attempts.get(task).map_or(1, |attempt| attempt + 1)
+    }
+}
