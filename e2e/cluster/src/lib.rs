@@ -8,6 +8,7 @@ pub mod assets;
 pub mod cgroup;
 mod cluster;
 mod command;
+pub mod faults;
 pub mod images;
 pub mod name;
 pub mod network;

@@ -34,6 +34,9 @@ pub enum ProcessError {
     /// It did not die.
     #[error("failed to end process {0}: it survived SIGKILL")]
     Immortal(i32),
+    /// It does not run.
+    #[error("failed to signal {0}: it does not run")]
+    Absent(&'static str),
     /// Its control group could not be used.
     #[error(transparent)]
     Cgroup(#[from] CgroupError),
@@ -98,6 +101,12 @@ impl Service {
         // Dropping the child leaves it running; tokio reaps it should it end while this process lives.
         command.spawn().map_err(start)?;
         Ok(())
+    }
+
+    /// Sends the program a signal.
+    pub(crate) fn signal(&self, tree: &Tree, signal: Signal) -> Result<(), ProcessError> {
+        let process = main_process(tree, self.name, &self.program).ok_or(ProcessError::Absent(self.name))?;
+        kill(process, signal).map_err(|_| ProcessError::Absent(self.name))
     }
 
     /// Ends the program with SIGKILL and waits until it is gone; its children (running containers) stay.

@@ -1,5 +1,5 @@
 //! What a local cluster survives, and that nothing of it stays.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub, dead_code)]
 
 mod support;
 

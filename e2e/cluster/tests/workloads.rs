@@ -1,13 +1,17 @@
 //! What runs in a local cluster: Jobs, services, DNS, volumes, logs, exec, Pod Security, and a neighbour's NodePorts.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub, dead_code)]
 
 mod support;
 
 use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
 
 use support::{IMAGE, TestCluster, job};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
+
+/// The size of a big file, in bytes.
+const BIG: u64 = 1_000_000;
 
 /// A web server with a volume of its own, as the charts make them: stateful, not root, headless and by NodePort.
 fn web_server() -> String {
@@ -27,7 +31,7 @@ spec:
       containers:
       - name: main
         image: {IMAGE}
-        command: [/bin/busybox, sh, -c, "echo hello > /data/index.html && echo serving && exec httpd -f -p 8080 -h /data"]
+        command: [/bin/busybox, sh, -c, "echo hello > /data/index.html && head -c {BIG} /dev/zero > /data/big && echo serving && exec httpd -f -p 8080 -h /data"]
         ports: [{{containerPort: 8080}}]
         readinessProbe: {{httpGet: {{port: 8080, path: /}}, periodSeconds: 1}}
         securityContext: {{allowPrivilegeEscalation: false, capabilities: {{drop: [ALL]}}}}
@@ -49,7 +53,7 @@ spec: {{type: NodePort, selector: {{app: web}}, ports: [{{port: 80, targetPort: 
     )
 }
 
-/// Looks names up and fetches by what it found.
+/// Looks names up and fetches by what it found; then from a server outside the cluster.
 const PROBE: &str = r#"
 address() { nslookup -type=a "$1" | sed -n 's/^Address: //p' | grep -v :; }
 echo "api $(address kubernetes.default.svc.cluster.local)"
@@ -57,6 +61,7 @@ echo "pod $(wget -q -O - http://$(address web-0.web.default.svc.cluster.local):8
 echo "service $(wget -q -O - http://$(address front.default.svc.cluster.local)/)"
 echo "named $(address origin.test)"
 nslookup -type=a nowhere.test 2>&1 | grep -o NXDOMAIN | head -n 1
+echo "host $(wget -q -O - http://$HOST/)"
 "#;
 
 #[tokio::test]
@@ -70,11 +75,14 @@ async fn workloads_run_and_a_neighbour_reaches_them() {
     first.kubectl(&["rollout", "status", "statefulset/web", "--timeout=60s"]).await.unwrap();
     let named = Ipv4Addr::new(198, 18, 7, 7);
     first.set_hosts(&[("origin.test", named)]).unwrap();
-    let said = first.run_job("probe", &job("probe", PROBE)).await;
+    let listener = TcpListener::bind((first.host_ip(), 0)).await.unwrap();
+    let script = format!("HOST={}\n{PROBE}", listener.local_addr().unwrap());
+    let manifest = job("probe", &script);
+    let (said, ()) = tokio::join!(first.run_job("probe", &manifest), answer_once(listener, "outside"));
     let api = first.plan().services.address(1);
-    assert_eq!(said, format!("api {api}\npod hello\nservice hello\nnamed {named}\nNXDOMAIN\n"));
+    assert_eq!(said, format!("api {api}\npod hello\nservice hello\nnamed {named}\nNXDOMAIN\nhost outside\n"));
 
-    assert_eq!(get(first.node_ip(), 30080).await.unwrap(), "hello\n", "the host reaches a NodePort");
+    assert_eq!(get(first.node_ip(), "/").await.unwrap(), "hello\n", "the host reaches a NodePort");
     let from_near = format!("wget -q -O - http://{}:30080/", first.node_ip());
     assert_eq!(second.run_job("near", &job("near", &from_near)).await, "hello\n", "the neighbour reaches a NodePort");
 
@@ -87,7 +95,8 @@ async fn workloads_run_and_a_neighbour_reaches_them() {
     let refusal = first.kubectl(&privileged).await.unwrap_err().to_string();
     assert!(refusal.contains("violates PodSecurity"), "{refusal}");
 
-    a_cut_cable_is_noticed(&first, &second).await;
+    networks_are_cut_and_joined(&first, &second).await;
+    a_slow_cable_is_slow(&first).await;
     volumes_are_reused(&first).await;
 }
 
@@ -104,19 +113,47 @@ async fn volumes_are_reused(cluster: &TestCluster) {
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "a volume given back is empty");
 }
 
-async fn a_cut_cable_is_noticed(first: &TestCluster, second: &TestCluster) {
+async fn networks_are_cut_and_joined(first: &TestCluster, second: &TestCluster) {
     let ask = format!("nc -w 2 {} 30080 < /dev/null > /dev/null 2>&1 && echo open || echo cut", first.node_ip());
-    assert_eq!(second.run_job("uncut", &job("uncut", &ask)).await, "open\n");
+    first.part_from(second).await.unwrap();
+    assert_eq!(second.run_job("parted", &job("parted", &ask)).await, "cut\n");
+    assert_eq!(get(first.node_ip(), "/").await.unwrap(), "hello\n", "the host reaches both");
+    first.rejoin(second).await.unwrap();
+    assert_eq!(second.run_job("joined", &job("joined", &ask)).await, "open\n");
     first.disconnect().await.unwrap();
-    assert_eq!(second.run_job("cut", &job("cut", &ask)).await, "cut\n");
+    assert_eq!(second.run_job("unplugged", &job("unplugged", &ask)).await, "cut\n");
+    assert!(!first.node_ready().await, "the host does not reach it");
     first.connect().await.unwrap();
     assert!(first.node_ready().await);
 }
 
-/// The body of an HTTP answer.
-async fn get(address: Ipv4Addr, port: u16) -> std::io::Result<String> {
-    let mut connection = TcpStream::connect((address, port)).await?;
-    connection.write_all(b"GET / HTTP/1.0\r\n\r\n").await?;
+async fn a_slow_cable_is_slow(cluster: &TestCluster) {
+    const RATE: u64 = 500_000;
+    cluster.limit_rate(Some(RATE)).await.unwrap();
+    let started = Instant::now();
+    assert_eq!(get(cluster.node_ip(), "/big").await.unwrap().len() as u64, BIG);
+    // A lower bound holds on any machine: what did not fit into the bucket had to wait for it.
+    let least = Duration::from_secs_f64((BIG - (128 << 10)) as f64 / RATE as f64);
+    assert!(started.elapsed() >= least, "{:?}", started.elapsed());
+    cluster.limit_rate(None).await.unwrap();
+    assert_eq!(get(cluster.node_ip(), "/").await.unwrap(), "hello\n");
+}
+
+/// Answers one HTTP request with a body.
+async fn answer_once(listener: TcpListener, body: &str) {
+    let (mut connection, _) = listener.accept().await.unwrap();
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        assert_ne!(connection.read_buf(&mut request).await.unwrap(), 0, "the request ended early");
+    }
+    let answer = format!("HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    connection.write_all(answer.as_bytes()).await.unwrap();
+}
+
+/// The body of an HTTP answer from the NodePort.
+async fn get(address: Ipv4Addr, path: &str) -> std::io::Result<String> {
+    let mut connection = TcpStream::connect((address, 30080)).await?;
+    connection.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await?;
     let mut answer = String::new();
     connection.read_to_string(&mut answer).await?;
     Ok(answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())

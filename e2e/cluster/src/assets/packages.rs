@@ -24,6 +24,7 @@ pub const NODE: &[Need] = &[
     ("runc", "runc"),
     ("/usr/lib/cni/bridge", "containernetworking-plugins"),
     ("ip", "iproute2"),
+    ("tc", "iproute2"),
     ("iptables", "iptables"),
     ("conntrack", "conntrack"),
     ("mount", "mount"),

@@ -23,6 +23,20 @@ pub struct Namespace {
     cable: String,
 }
 
+/// Bytes per second on a cable.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rate(pub(crate) u64);
+
+impl Rate {
+    /// A token bucket filter; its bucket holds a fiftieth of a second, but no less than a segment offloaded whole.
+    fn filter(self) -> Vec<String> {
+        let (rate, burst) = (self.0.max(1), (self.0 / 50).max(128 << 10));
+        ["tbf", "rate", &format!("{rate}bps"), "burst", &format!("{burst}b"), "latency", "100ms"]
+            .map(str::to_owned)
+            .into()
+    }
+}
+
 impl Namespace {
     /// The namespace of a cluster's node; `index` names its cable.
     pub(crate) fn of(cluster: &ClusterName, index: u8) -> Self {
@@ -67,6 +81,7 @@ impl Namespace {
             &["address", "replace", &address, "dev", "eth0"],
             &["link", "set", "eth0", "up"],
             &["route", "replace", "default", "via", &gateway],
+            &["route", "flush", "type", "blackhole"],
         ] {
             ip(&[&inside[..], arguments].concat()).await?;
         }
@@ -94,6 +109,31 @@ impl Namespace {
     /// Plugs the node's cable in or out: unplugged, neither the host nor another node reaches it.
     pub(crate) async fn plug(&self, plugged: bool) -> Result<(), NetworkError> {
         ip(&["link", "set", &self.cable, if plugged { "up" } else { "down" }]).await?;
+        Ok(())
+    }
+
+    /// Makes packets to another node vanish.
+    pub(crate) async fn lose(&self, other: Ipv4Addr) -> Result<(), NetworkError> {
+        ip(&["-n", &self.name, "route", "replace", "blackhole", &format!("{other}/32")]).await?;
+        Ok(())
+    }
+
+    /// Lets packets to another node go their way again.
+    pub(crate) async fn regain(&self, other: Ipv4Addr) -> Result<(), NetworkError> {
+        ip(&["-n", &self.name, "route", "flush", "type", "blackhole", "exact", &format!("{other}/32")]).await?;
+        Ok(())
+    }
+
+    /// Holds both directions of the cable to a rate, or to none.
+    pub(crate) async fn limit(&self, rate: Option<Rate>) -> Result<(), NetworkError> {
+        let ends = [vec!["-n", &self.name, "qdisc"], vec!["qdisc"]];
+        for (end, device) in ends.into_iter().zip(["eth0", &self.cable]) {
+            // The plain queue takes a filter's place, so that there is always one to replace.
+            let queue = rate.map_or_else(|| vec!["pfifo".to_owned()], Rate::filter);
+            let queue: Vec<_> = queue.iter().map(String::as_str).collect();
+            let arguments = [&end[..], &["replace", "dev", device, "root"], &queue].concat();
+            run(command("tc", arguments), b"", LIMIT).await?;
+        }
         Ok(())
     }
 

@@ -14,6 +14,9 @@ use crate::paths::{self, Folders, PathError};
 /// How many claims can be bound at once.
 const VOLUMES: u8 = 16;
 
+/// The storage class of claims that name none.
+const DEFAULT_CLASS: &str = "standard";
+
 /// The folder of a volume on the host.
 pub(crate) fn volume_folder(folders: &Folders, volume: &str) -> PathBuf {
     folders.state("volumes").join(volume)
@@ -38,9 +41,16 @@ fn volumes() -> impl Iterator<Item = String> {
 
 /// All first objects as one list.
 pub(crate) fn all(name: &ClusterName, plan: &Plan, folders: &Folders) -> Value {
-    let mut items = vec![dns_role(), dns_binding(), dns_service(plan), dns_endpoints(name, plan), storage_class()];
-    items.extend(volumes().map(|volume| persistent_volume(name, folders, &volume)));
+    let default = storage_class(DEFAULT_CLASS, true);
+    let mut items = vec![dns_role(), dns_binding(), dns_service(plan), dns_endpoints(name, plan), default];
+    items.extend(volumes().map(|volume| persistent_volume(name, folders, DEFAULT_CLASS, &volume, "1Ti")));
     json!({"apiVersion": "v1", "kind": "List", "items": items})
+}
+
+/// A storage class of one volume, both called `class`, of `bytes` bytes.
+pub(crate) fn disk(name: &ClusterName, folders: &Folders, class: &str, bytes: u64) -> Value {
+    let volume = persistent_volume(name, folders, class, class, &bytes.to_string());
+    json!({"apiVersion": "v1", "kind": "List", "items": [storage_class(class, false), volume]})
 }
 
 fn dns_role() -> Value {
@@ -102,13 +112,13 @@ fn dns_endpoints(name: &ClusterName, plan: &Plan) -> Value {
     })
 }
 
-fn storage_class() -> Value {
+fn storage_class(class: &str, default: bool) -> Value {
     json!({
         "apiVersion": "storage.k8s.io/v1",
         "kind": "StorageClass",
         "metadata": {
-            "name": "standard",
-            "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
+            "name": class,
+            "annotations": {"storageclass.kubernetes.io/is-default-class": default.to_string()},
         },
         "provisioner": "kubernetes.io/no-provisioner",
         "volumeBindingMode": "WaitForFirstConsumer",
@@ -116,14 +126,14 @@ fn storage_class() -> Value {
 }
 
 /// A folder of the node as a volume; on one node it can be shared by any number of pods.
-fn persistent_volume(name: &ClusterName, folders: &Folders, volume: &str) -> Value {
+fn persistent_volume(name: &ClusterName, folders: &Folders, class: &str, volume: &str, capacity: &str) -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "PersistentVolume",
         "metadata": {"name": volume},
         "spec": {
-            "storageClassName": "standard",
-            "capacity": {"storage": "1Ti"},
+            "storageClassName": class,
+            "capacity": {"storage": capacity},
             "accessModes": ["ReadWriteOnce", "ReadWriteMany", "ReadOnlyMany"],
             "persistentVolumeReclaimPolicy": "Retain",
             "local": {"path": volume_folder(folders, volume)},

@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::{Value, json};
 use videocloud_cluster::images::archive;
 use videocloud_cluster::{Cluster, Options};
 
@@ -45,6 +46,11 @@ impl TestCluster {
     /// Applies a manifest that makes the Job `name`, and returns what it said once it is complete.
     pub async fn run_job(&self, name: &str, manifest: &str) -> String {
         self.apply(manifest).await;
+        self.finish_job(name).await
+    }
+
+    /// Waits until a Job is complete, and returns what it said.
+    pub async fn finish_job(&self, name: &str) -> String {
         let job = format!("job/{name}");
         let waited = self.kubectl(&["wait", "--for=condition=Complete", &job, "--timeout=60s"]).await;
         let said = self.kubectl(&["logs", &job]).await;
@@ -89,20 +95,42 @@ impl Drop for Removal {
 
 /// A Job that runs a shell script in the busybox image under the restricted Pod Security level.
 pub fn job(name: &str, script: &str) -> String {
-    serde_json::json!({
+    job_of(name, script, &json!([]), &json!([])).to_string()
+}
+
+/// The same with a volume of a storage class at `/data`; Jobs of one class share the claim.
+pub fn job_with_claim(name: &str, script: &str, class: &str) -> String {
+    let volumes = json!([{"name": "data", "persistentVolumeClaim": {"claimName": class}}]);
+    let job = job_of(name, script, &volumes, &json!([{"name": "data", "mountPath": "/data"}]));
+    let claim = json!({
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": class},
+        "spec": {
+            "storageClassName": class,
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": "1Mi"}},
+        },
+    });
+    json!({"apiVersion": "v1", "kind": "List", "items": [claim, job]}).to_string()
+}
+
+fn job_of(name: &str, script: &str, volumes: &Value, mounts: &Value) -> Value {
+    json!({
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {"name": name},
         "spec": {"backoffLimit": 0, "template": {"spec": {
             "restartPolicy": "Never",
             "securityContext": {"runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
+            "volumes": volumes,
             "containers": [{
                 "name": "main",
                 "image": IMAGE,
                 "command": ["/bin/busybox", "sh", "-c", script],
                 "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}},
+                "volumeMounts": mounts,
             }],
         }}},
     })
-    .to_string()
 }
