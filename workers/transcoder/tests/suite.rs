@@ -3,6 +3,8 @@
 
 #[path = "suite/clips.rs"]
 mod clips;
+#[path = "suite/codecs.rs"]
+mod codecs;
 #[path = "suite/exact.rs"]
 mod exact;
 #[path = "suite/hostile.rs"]

@@ -4,8 +4,9 @@
 use std::ffi::OsString;
 use std::fmt::Write as _;
 
-use super::{Args, LocalSource, codec};
+use super::{Args, LocalSource, codec, shape};
 use crate::plan::{ChunkPlan, Plan, Timing};
+use crate::probe::facts::VideoFacts;
 use crate::probe::{Access, access_args};
 
 /// File name of a rendition's piece in the chunk's folder.
@@ -28,7 +29,7 @@ pub fn args(plan: &Plan, chunk: &ChunkPlan, source: &LocalSource, threads: usize
         }
     }
     args.set("-i", source.path.as_os_str());
-    args.set("-filter_complex", graph(plan, chunk, video.stream));
+    args.set("-filter_complex", graph(plan, chunk, video));
     for (index, rendition) in plan.renditions.iter().enumerate() {
         let Some(picture) = &rendition.picture else { continue };
         args.set("-map", format!("[r{index}]"));
@@ -43,9 +44,9 @@ pub fn args(plan: &Plan, chunk: &ChunkPlan, source: &LocalSource, threads: usize
 }
 
 /// Decode once, cut exactly, then one branch per rendition.
-fn graph(plan: &Plan, chunk: &ChunkPlan, stream: u32) -> String {
-    let mut graph = format!("[0:{stream}]");
-    if plan.facts.video.as_ref().is_some_and(|video| video.interlaced) {
+fn graph(plan: &Plan, chunk: &ChunkPlan, video: &VideoFacts) -> String {
+    let mut graph = format!("[0:{}]", video.stream);
+    if video.interlaced {
         // Looks at neighbouring frames, so it comes before the cut. It also halves the time base: settb below repairs that.
         graph.push_str("bwdif=mode=send_frame:deint=interlaced,");
     }
@@ -72,12 +73,8 @@ fn graph(plan: &Plan, chunk: &ChunkPlan, stream: u32) -> String {
         if picture.keep_every > 1 {
             let _ = write!(graph, "select=not(mod(n\\,{})),", picture.keep_every);
         }
-        // bitexact: the same pixels on every processor.
-        let _ = write!(
-            graph,
-            "scale={}:{}:flags=bicubic+accurate_rnd+bitexact,setsar=1,format=yuv420p[r{index}]",
-            picture.width, picture.height
-        );
+        let settings = &plan.renditions[*index].settings;
+        let _ = write!(graph, "{}[r{index}]", shape::filters(video, settings, picture));
     }
     graph
 }

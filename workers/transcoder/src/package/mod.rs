@@ -20,7 +20,7 @@ use videocloud_protocol::rendition::{
 use crate::encode::{Driver, sound, still, text, verify};
 use crate::ingest::Ingested;
 use crate::mp4::progressive;
-use crate::plan::Plan;
+use crate::plan::{Plan, ladder::RenditionPlan};
 use join::Joined;
 
 /// A finished rendition on disk.
@@ -165,14 +165,8 @@ async fn rendition(
         manifest_progressive = Some(Progressive { file: file.clone(), extension: extension.to_owned() });
         extra.push((file, mime));
     }
-    let mut poster = None;
-    if let (true, Some((_, video))) = (settings.packaging.poster && rendition.picture.is_some(), joined.first()) {
-        let at = video.end() / 10 * 1_000_000 / i64::from(video.head.timescale);
-        let input = folder.join("video.mp4");
-        work.driver.run(still::poster(&input, at, "poster.jpg"), &folder, &input, "make the poster", |_| {}).await?;
-        poster = Some(path("poster.jpg")?);
-        extra.push((path("poster.jpg")?, "image/jpeg"));
-    }
+    let poster = if settings.packaging.poster { poster(work, rendition, &folder).await? } else { None };
+    extra.extend(poster.iter().map(|path| (path.clone(), "image/jpeg")));
 
     let files = files(&folder, &tracks, &extra)?;
     let duration = |track: &Joined| {
@@ -197,6 +191,22 @@ async fn rendition(
         created: 0,
     };
     Ok(Finished { manifest, folder })
+}
+
+/// A picture of a tenth into the video, or the first one where that cannot be sought.
+async fn poster(work: &Work<'_>, rendition: &RenditionPlan, folder: &Path) -> Result<Option<TreePath>, Failure> {
+    const NAME: &str = "poster.jpg";
+    let source = &work.ingested.source;
+    let tenth = i64::try_from(work.plan.facts.duration_millis.unwrap_or(0)).unwrap_or(0) * 100;
+    for micros in [tenth, 0] {
+        let Some(args) = still::poster(work.plan, rendition, source, micros, NAME) else { return Ok(None) };
+        work.driver.run(args, folder, &source.path, "make the poster", |_| {}).await?;
+        // Beyond the last picture nothing is written, and that is no error to ffmpeg.
+        if folder.join(NAME).exists() {
+            return path(NAME).map(Some);
+        }
+    }
+    Ok(None)
 }
 
 /// Every file with size and digest.
