@@ -10,6 +10,7 @@ mod cluster;
 mod command;
 pub mod faults;
 pub mod images;
+mod mounts;
 pub mod name;
 pub mod network;
 pub mod node;

@@ -4,10 +4,10 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{FallocateFlags, fallocate};
-use nix::mount::{MsFlags, mount};
-use nix::sys::statfs::{TMPFS_MAGIC, statfs};
+use nix::sys::statfs::statfs;
 
 use crate::cluster::{Cluster, Error};
+use crate::mounts;
 use crate::node::objects;
 use crate::paths::{self, PathError};
 
@@ -29,12 +29,7 @@ impl Cluster {
     pub async fn small_disk(&self, class: &str, bytes: u64) -> Result<SmallDisk, Error> {
         let folder = objects::volume_folder(self.folders(), class);
         paths::make_folder(&folder)?;
-        let mounted = statfs(&folder).is_ok_and(|found| found.filesystem_type() == TMPFS_MAGIC);
-        if !mounted {
-            let options = format!("size={bytes},mode=0777");
-            mount(Some("tmpfs"), &folder, Some("tmpfs"), MsFlags::empty(), Some(options.as_str()))
-                .map_err(|error| PathError::io("mount memory at", &folder)(error.into()))?;
-        }
+        mounts::memory(&folder, bytes)?;
         let list = objects::disk(self.name(), self.folders(), class, bytes).to_string();
         self.kubectl_with(&["apply", "--server-side", "--force-conflicts", "--filename=-"], list.as_bytes()).await?;
         Ok(SmallDisk { folder })

@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
 
@@ -12,6 +12,7 @@ use super::part::Part;
 use super::{ImageError, base};
 use crate::assets::packages;
 use crate::command::{command, run};
+use crate::mounts;
 use crate::paths::{self, Lock, PathError};
 use crate::progress::Progress;
 
@@ -23,6 +24,9 @@ const REPOSITORY: &str = "localhost/videocloud";
 
 /// The longest time one buildah command may take.
 const LIMIT: Duration = Duration::from_secs(300);
+
+/// How many archives of one part are kept: going back to a former build costs nothing, and two checkouts share the cache.
+const KEPT: usize = 3;
 
 /// What to build the images from.
 #[derive(Debug, Clone)]
@@ -77,9 +81,9 @@ pub async fn build(inputs: &Inputs, progress: Progress) -> Result<Vec<Image>, Im
         let archive = images.join(format!("{}-{}.tar", recipe.part, &recipe.digest[..12]));
         if !archive.exists() {
             let _activity = progress.activity(&format!("building the {} image", recipe.part), None);
-            remove_former(&images, recipe.part)?;
             store.build(&recipe, &content, &archive).await?;
         }
+        keep_latest(&images, recipe.part, &archive)?;
         let reference = format!("{REPOSITORY}/{}:{tag}", recipe.part);
         built.push(Image { part: recipe.part, reference, content, archive });
     }
@@ -189,25 +193,33 @@ impl Store {
     }
 
     async fn buildah(&self, arguments: &[&str]) -> Result<String, ImageError> {
-        let mut buildah = command("buildah", ["--storage-driver", "vfs", "--root"]);
+        paths::make_folder(&self.folder)?;
+        let driver = if mounts::takes_overlays(&self.folder) { "overlay" } else { "vfs" };
+        let mut buildah = command("buildah", ["--storage-driver", driver, "--root"]);
         buildah.arg(self.folder.join("root")).arg("--runroot").arg(self.folder.join("run"));
         buildah.args(arguments).env("PATH", packages::search_path()).env("BUILDAH_ISOLATION", "chroot");
         Ok(run(buildah, b"", LIMIT).await?)
     }
 
+    /// Removes all of it; buildah leaves its storage mounted on itself.
     fn remove(&self) -> Result<(), PathError> {
+        mounts::detach_below(&[&self.folder])?;
         paths::remove(&self.folder)
     }
 }
 
-/// Removes the archives of a part's former content.
-fn remove_former(images: &Path, part: Part) -> Result<(), PathError> {
+/// Keeps the archives of a part that were used last, this one among them, and removes the others.
+fn keep_latest(images: &Path, part: Part, used: &Path) -> Result<(), PathError> {
+    let touched = File::options().append(true).open(used).and_then(|file| file.set_modified(SystemTime::now()));
+    touched.map_err(PathError::io("touch", used))?;
+    let mut archives = Vec::new();
     for entry in fs::read_dir(images).map_err(PathError::io("list", images))?.flatten() {
         if entry.file_name().to_string_lossy().starts_with(&format!("{part}-")) {
-            paths::remove(&entry.path())?;
+            archives.push((entry.metadata().and_then(|found| found.modified()).ok(), entry.path()));
         }
     }
-    Ok(())
+    archives.sort_by(|first, second| second.cmp(first));
+    archives.iter().skip(KEPT).try_for_each(|(_, archive)| paths::remove(archive))
 }
 
 fn sha256(path: &Path) -> Result<String, PathError> {

@@ -1,11 +1,9 @@
 //! The container runtime's configuration: containerd and the CNI network of the pods.
 
-use std::path::Path;
-
-use nix::sys::statfs::{OVERLAYFS_SUPER_MAGIC, statfs};
 use serde_json::json;
 
 use super::plan::Plan;
+use crate::mounts;
 use crate::name::ClusterName;
 use crate::paths::{self, Folders, PathError};
 
@@ -28,7 +26,7 @@ fn containerd(folders: &Folders) -> String {
     let run = folders.run.display();
     let socket = folders.containerd_socket();
     let socket = socket.display();
-    let snapshotter = snapshotter(&folders.state);
+    let snapshotter = if mounts::takes_overlays(&folders.state) { "overlayfs" } else { "native" };
     format!(
         r#"version = 2
 root = "{state}/containerd"
@@ -64,14 +62,6 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
         SystemdCgroup = false
 "#
     )
-}
-
-/// Overlays cannot be stacked on the overlay that is a container's own file system.
-fn snapshotter(state: &Path) -> &'static str {
-    match statfs(state) {
-        Ok(found) if found.filesystem_type() == OVERLAYFS_SUPER_MAGIC => "native",
-        _ => "overlayfs",
-    }
 }
 
 /// Each pod gets a cable of its own to the node and is routed, not bridged: packets between two pods then always pass

@@ -93,15 +93,21 @@ impl Drop for Removal {
     }
 }
 
-/// A Job that runs a shell script in the busybox image under the restricted Pod Security level.
+/// A Job that runs a shell script in the busybox image.
 pub fn job(name: &str, script: &str) -> String {
-    job_of(name, script, &json!([]), &json!([])).to_string()
+    job_of(name, IMAGE, &["/bin/busybox", "sh", "-c", script], &json!([]), &json!([])).to_string()
 }
 
-/// The same with a volume of a storage class at `/data`; Jobs of one class share the claim.
+/// A Job that runs a command in an image.
+pub fn job_running(name: &str, image: &str, command: &[&str]) -> String {
+    job_of(name, image, command, &json!([]), &json!([])).to_string()
+}
+
+/// A Job that runs a shell script with a volume of a storage class at `/data`; Jobs of one class share the claim.
 pub fn job_with_claim(name: &str, script: &str, class: &str) -> String {
     let volumes = json!([{"name": "data", "persistentVolumeClaim": {"claimName": class}}]);
-    let job = job_of(name, script, &volumes, &json!([{"name": "data", "mountPath": "/data"}]));
+    let mounts = json!([{"name": "data", "mountPath": "/data"}]);
+    let job = job_of(name, IMAGE, &["/bin/busybox", "sh", "-c", script], &volumes, &mounts);
     let claim = json!({
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
@@ -115,7 +121,8 @@ pub fn job_with_claim(name: &str, script: &str, class: &str) -> String {
     json!({"apiVersion": "v1", "kind": "List", "items": [claim, job]}).to_string()
 }
 
-fn job_of(name: &str, script: &str, volumes: &Value, mounts: &Value) -> Value {
+/// Under the restricted Pod Security level, as the user that the project's images have.
+fn job_of(name: &str, image: &str, command: &[&str], volumes: &Value, mounts: &Value) -> Value {
     json!({
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -126,8 +133,8 @@ fn job_of(name: &str, script: &str, volumes: &Value, mounts: &Value) -> Value {
             "volumes": volumes,
             "containers": [{
                 "name": "main",
-                "image": IMAGE,
-                "command": ["/bin/busybox", "sh", "-c", script],
+                "image": image,
+                "command": command,
                 "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}},
                 "volumeMounts": mounts,
             }],
