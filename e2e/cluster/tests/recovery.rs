@@ -4,10 +4,11 @@
 mod support;
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command};
+use std::time::Duration;
 
-use support::{TestCluster, job};
-use videocloud_cluster::{Cluster, Component};
+use support::{Removal, TestCluster, job};
+use videocloud_cluster::{Cluster, Component, Options};
 
 #[tokio::test]
 async fn up_repairs_what_was_killed_and_down_leaves_nothing() {
@@ -70,6 +71,37 @@ async fn up_repairs_what_was_killed_and_down_leaves_nothing() {
         assert!(left.is_empty(), "{left:?} is left");
     }
     Cluster::remove(&name).await.expect("removing nothing succeeds");
+}
+
+#[tokio::test]
+async fn a_command_that_was_killed_can_be_given_again() {
+    let name = format!("hasty-{}", std::process::id());
+    let _removal = Removal(name.clone());
+    for reached in [Component::Etcd, Component::Scheduler] {
+        let mut up = command("up", &name);
+        while !Cluster::find(&name).is_ok_and(|cluster| cluster.running(reached)) {
+            assert!(up.try_wait().unwrap().is_none(), "it ended before {reached} ran");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        up.kill().unwrap();
+        up.wait().unwrap();
+    }
+    let cluster = Cluster::up(&name, &Options::default()).await.unwrap();
+    assert!(cluster.node_ready().await);
+
+    let mut down = command("down", &name);
+    while cluster.running(Component::ApiServer) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    down.kill().unwrap();
+    down.wait().unwrap();
+    Cluster::remove(&name).await.unwrap();
+    assert!(!cluster.folders().state.exists() && !cluster.namespace().path().exists());
+    assert_eq!((cluster.cgroups().processes(), cluster.cgroups().groups()), (vec![], vec![]));
+}
+
+fn command(action: &str, name: &str) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_videocloud-cluster")).args(["--quiet", action, name]).spawn().unwrap()
 }
 
 #[tokio::test]

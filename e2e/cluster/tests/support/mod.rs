@@ -82,7 +82,7 @@ impl Drop for TestCluster {
 }
 
 /// Removes a cluster by the command, which works without a runtime.
-struct Removal(String);
+pub struct Removal(pub String);
 
 impl Drop for Removal {
     fn drop(&mut self) {
