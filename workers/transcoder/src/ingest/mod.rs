@@ -5,9 +5,11 @@
 
 use std::path::Path;
 
-use videocloud_protocol::failure::{Failure, FailureClass};
+use videocloud_protocol::failure::{Failure, FailureClass, reason};
 
 use crate::encode::{Driver, LocalSource};
+use crate::mp4;
+use crate::plan::reads::ByteRange;
 use crate::probe::{self, Access, Container, Packet, SourceFacts, access_args};
 
 /// A source that is ready to be planned and encoded.
@@ -17,6 +19,22 @@ pub struct Ingested {
     pub source: LocalSource,
     /// What it is.
     pub facts: SourceFacts,
+}
+
+impl Ingested {
+    /// The ranges of the source that are no media, if it is an MP4 that was not copied: then chunks can be read in part.
+    ///
+    /// # Errors
+    /// A `Transient` [`Failure`] when the file cannot be read.
+    pub async fn heads(&self) -> Result<Option<Vec<ByteRange>>, Failure> {
+        if self.source.container != Container::Mov || self.source.path.ends_with(COPY) {
+            return Ok(None);
+        }
+        let path = self.source.path.clone();
+        let heads = tokio::task::spawn_blocking(move || mp4::layout(&path)).await;
+        let internal = |error: String| Failure::new(FailureClass::Transient, reason::INTERNAL, error);
+        heads.map_err(|error| internal(error.to_string()))?.map_err(|error| internal(error.to_string()))
+    }
 }
 
 /// File name of the copy in the scratch folder.

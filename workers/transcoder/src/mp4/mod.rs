@@ -7,6 +7,7 @@ mod boxes;
 pub mod cmaf;
 pub mod entry;
 mod fragments;
+mod layout;
 mod movie;
 pub mod progressive;
 mod write;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 
 pub use entry::SampleEntry;
 pub use fragments::{Fragmented, read};
+pub use layout::layout;
 
 /// Why a file could not be read or written.
 #[derive(Debug, thiserror::Error)]

@@ -46,6 +46,7 @@ impl Plan {
                 seek_micros: if index == 0 { None } else { self.seek(timeline, start, container, interlaced) },
                 keys: keys.map(|key| ticks[*key] - start).collect(),
                 expected: self.expected(&ticks[from..to]),
+                reads: Vec::new(),
             });
         }
         self.chunks = chunks;

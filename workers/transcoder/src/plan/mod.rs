@@ -8,6 +8,7 @@ pub mod cost;
 mod cut;
 pub mod grid;
 pub mod ladder;
+pub mod reads;
 pub mod timeline;
 
 use serde::{Deserialize, Serialize};
@@ -86,6 +87,9 @@ pub struct ChunkPlan {
     pub keys: Vec<i64>,
     /// What must come out, for each distinct `keep_every` of the renditions. Empty on a fixed grid.
     pub expected: Vec<Expected>,
+    /// The bytes of the source it is encoded from; empty for all.
+    #[serde(default)]
+    pub reads: Vec<reads::ByteRange>,
 }
 
 /// The frames of a chunk in renditions that keep every so many-th.
@@ -194,8 +198,15 @@ impl Plan {
         self.clock = Clock { timescale, source: Ratio { num: 1, den: timescale } };
         self.timing = Timing::Grid { rate };
         self.longest_gop = (rate.value() * f64::from(self.keyframe_seconds)).ceil() as u64 + 1;
-        self.chunks =
-            vec![ChunkPlan { index: 0, start: 0, end: 0, seek_micros: None, keys: Vec::new(), expected: Vec::new() }];
+        self.chunks = vec![ChunkPlan {
+            index: 0,
+            start: 0,
+            end: 0,
+            seek_micros: None,
+            keys: Vec::new(),
+            expected: Vec::new(),
+            reads: Vec::new(),
+        }];
     }
 }
 

@@ -9,6 +9,7 @@
 //! Every step may be killed anywhere and run again: it finds what is done by its marker and gives the same bytes.
 
 mod report;
+mod source;
 mod steps;
 mod workspace;
 

@@ -8,13 +8,15 @@ use videocloud_protocol::rendition::RenditionManifest;
 use videocloud_protocol::task::{ChunkOutcome, PlanOutcome, TranscodeOutcome, TranscodeTask, TranscodeWork};
 use videocloud_store::Published;
 
-use super::Context;
 use super::report::{Progressing, Stage};
 use super::workspace::{self, StoredChunk, StoredPlan, stored};
-use crate::encode::chunk;
+use super::{Context, source};
+use crate::encode::LocalSource;
+use crate::encode::chunk::{self, ChunkDone};
 use crate::ingest::{self, Ingested};
 use crate::package::{self, Finished, Work, internal};
-use crate::plan::Plan;
+use crate::plan::{ChunkPlan, Plan};
+use crate::probe::Container;
 use crate::run::cpu_millis;
 
 pub(super) async fn plan(
@@ -26,10 +28,13 @@ pub(super) async fn plan(
         return Ok(PlanOutcome::Done(done));
     }
     progress.enter(Stage::Probing);
-    let ingested = source(context, task).await?;
+    let ingested = whole_source(context, task).await?;
     let packets = ingest::packets(&context.driver, &ingested, &context.scratch).await?;
     let container = ingested.source.container;
-    let plan = Plan::make(ingested.facts.clone(), container, &packets, &task.renditions, task.chunking)?;
+    let mut plan = Plan::make(ingested.facts.clone(), container, &packets, &task.renditions, task.chunking)?;
+    if let Some(heads) = ingested.heads().await? {
+        plan.locate(&packets, &heads);
+    }
     drop(packets);
     let run = context.store.run(&task.run);
     if plan.chunks.len() > 1 {
@@ -71,11 +76,8 @@ pub(super) async fn chunk(
         return Ok(answer(&done));
     }
     progress.enter(Stage::Probing);
-    let ingested = source(context, task).await?;
-    progress.enter(Stage::Encoding);
     progress.expect(part.expected.first().map_or(0, |expected| expected.frames));
-    let folder = chunk_folder(context, index)?;
-    let done = chunk::encode(&context.driver, &ingested.source, &plan, part, &folder, |n| progress.frames(n)).await?;
+    let (done, folder) = encode(context, task, &plan, part, progress).await?;
     progress.enter(Stage::Publishing);
     let stored = StoredChunk { done, cpu_millis: cpu_millis() };
     workspace::write_chunk(&run, &stored, &folder).await?;
@@ -102,7 +104,7 @@ pub(super) async fn finish(
         workspace::fetch_chunk(&run, &marker.done, &folder).await?;
         folders.push(folder);
     }
-    let ingested = source(context, task).await?;
+    let ingested = whole_source(context, task).await?;
     let renditions = package_and_publish(context, task, &ingested, &plan, &folders, progress).await?;
     let chunks = u32::try_from(plan.chunks.len()).unwrap_or(u32::MAX);
     Ok(outcome(&renditions, chunks, cpu_millis + self::cpu_millis()))
@@ -117,9 +119,38 @@ pub(super) async fn clean(context: &Context, task: &TranscodeTask) {
     }
 }
 
-async fn source(context: &Context, task: &TranscodeTask) -> Result<Ingested, Failure> {
-    let path = workspace::fetch_source(&context.store, &task.source, &context.scratch).await?;
+async fn whole_source(context: &Context, task: &TranscodeTask) -> Result<Ingested, Failure> {
+    let path = source::whole(&context.store, &task.source, &context.scratch).await?;
     ingest::ingest(&context.driver, &path, &context.scratch).await
+}
+
+/// Encodes a chunk from the bytes the plan names, and from the whole source if there are none or if that fails.
+async fn encode(
+    context: &Context,
+    task: &TranscodeTask,
+    plan: &Plan,
+    part: &ChunkPlan,
+    progress: &Progressing,
+) -> Result<(ChunkDone, PathBuf), Failure> {
+    let folder = chunk_folder(context, part.index)?;
+    let seen = |frames| progress.frames(frames);
+    if !part.reads.is_empty() {
+        let path = source::ranges(&context.store, &task.source, &context.scratch, &part.reads).await?;
+        progress.enter(Stage::Encoding);
+        let partial = LocalSource { path, container: Container::Mov };
+        match chunk::encode(&context.driver, &partial, plan, part, &folder, seen).await {
+            Ok(done) => return Ok((done, folder)),
+            Err(failure) if failure.class == FailureClass::BadInput => {
+                tracing::warn!(chunk = part.index, %failure, "trying again with the whole source");
+                progress.enter(Stage::Probing);
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    let ingested = whole_source(context, task).await?;
+    progress.enter(Stage::Encoding);
+    let done = chunk::encode(&context.driver, &ingested.source, plan, part, &folder, seen).await?;
+    Ok((done, folder))
 }
 
 fn chunk_folder(context: &Context, index: u32) -> Result<PathBuf, Failure> {

@@ -1,14 +1,11 @@
-//! Files of a run in the store, and the source on the scratch volume.
+//! Files of a run in the store.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
-use tokio::io::AsyncWriteExt;
 use videocloud_protocol::failure::{Failure, FailureClass, reason};
-use videocloud_protocol::ids::ContentId;
 use videocloud_protocol::rendition::TreePath;
-use videocloud_store::{Run, Store, StoreError};
+use videocloud_store::{Run, StoreError};
 
 use crate::encode::chunk::ChunkDone;
 use crate::encode::{verify, video};
@@ -93,42 +90,4 @@ pub(super) async fn fetch_chunk(run: &Run, done: &ChunkDone, folder: &Path) -> R
         }
     }
     Ok(())
-}
-
-/// The source on the scratch volume: fetched whole.
-pub(super) async fn fetch_source(store: &Store, content: &ContentId, scratch: &Path) -> Result<PathBuf, Failure> {
-    let manifest = store.manifest(content).await.map_err(|error| {
-        if error.is_not_found() {
-            let message = format!("failed to find the source {content} in the store; it must be downloaded again");
-            Failure::new(FailureClass::SourceFailed, reason::NOT_FOUND, message)
-        } else {
-            stored(&error)
-        }
-    })?;
-    let to = scratch.join("source");
-    let full = |error: std::io::Error| {
-        let class = if error.kind() == std::io::ErrorKind::StorageFull {
-            FailureClass::Resources
-        } else {
-            FailureClass::Transient
-        };
-        let reason = if class == FailureClass::Resources { reason::SCRATCH_FULL } else { reason::INTERNAL };
-        Failure::new(class, reason, format!("failed to write the source ({} bytes) to scratch: {error}", manifest.size))
-    };
-    // On a volume the kernel copies (or shares) the blocks; on object storage they are streamed.
-    if let Some(blob) = store.open_file(content).await.map_err(|error| stored(&error))? {
-        let copy = tokio::task::spawn_blocking({
-            let to = to.clone();
-            move || std::io::copy(&mut &*blob, &mut std::fs::File::create(to)?)
-        });
-        copy.await.map_err(internal)?.map_err(full)?;
-        return Ok(to);
-    }
-    let mut bytes = store.read(content, 0..manifest.size).await.map_err(|error| stored(&error))?;
-    let mut file = tokio::fs::File::create(&to).await.map_err(full)?;
-    while let Some(part) = bytes.try_next().await.map_err(|error| stored(&error))? {
-        file.write_all(&part).await.map_err(full)?;
-    }
-    file.flush().await.map_err(full)?;
-    Ok(to)
 }

@@ -78,6 +78,43 @@ async fn chunks_through_the_store_give_the_bytes_of_a_run_on_one_machine() {
     assert_eq!(digests(&stage, &order).await, standalone);
 }
 
+/// Bytes of the source that a step fetched, off its log.
+fn fetched(log: &str) -> u64 {
+    let lines = log.lines().filter(|line| line.contains("source fetched"));
+    lines.filter_map(|line| line.split_once("bytes=")?.1.split(' ').next()?.parse::<u64>().ok()).sum()
+}
+
+#[tokio::test]
+async fn chunks_read_their_own_bytes_and_encode_the_same_from_them() {
+    for (name, encode) in [
+        ("front", "-g 50 -bf 2 -movflags +faststart"),
+        ("back", "-g 50 -bf 3 -x264-params open-gop=1:keyint=50:scenecut=0"),
+    ] {
+        let stage = Stage::new().await;
+        // Noise, so that there are bytes to save.
+        let picture = "-f lavfi -i testsrc2=s=128x72:r=25:d=28,noise=alls=40:allf=t,format=yuv420p";
+        let encode = format!("-c:v libx264 -preset ultrafast {encode} -threads 1 -c:a aac source.mp4");
+        ffmpeg(stage.folder.path(), &format!("{picture} {} {encode}", tone(28)));
+        let input = stage.folder.path().join("source.mp4");
+        let size = std::fs::metadata(&input).unwrap().len();
+        let source = stage.content(&input).await;
+        let order = stage.order(source, &[small("small")], 7);
+        assert_eq!(stage.run(&order, TranscodeWork::Plan, 0).await, 0);
+        for index in 0..4 {
+            let done = stage.start(&order, TranscodeWork::Chunk, index).wait_with_output().await.unwrap();
+            let log = String::from_utf8(done.stderr).unwrap();
+            assert!(done.status.success() && !log.contains("whole source"), "{name} {index}: {log}");
+            let fetched = fetched(&log);
+            assert!(fetched > 0 && fetched < size * 2 / 3, "{name} {index}: {fetched} of {size}");
+        }
+        assert_eq!(stage.run(&order, TranscodeWork::Finish, 0).await, 0);
+        let folder = tempfile::tempdir().unwrap();
+        let report = run::run(&driver(), &options(input, folder.path(), 7, vec![small("small")])).await.unwrap();
+        let whole: Vec<_> = report.renditions[0].files.iter().map(|file| file.sha256.clone()).collect();
+        assert_eq!(digests(&stage, &order).await, whole, "{name}");
+    }
+}
+
 #[tokio::test]
 async fn failures_have_their_class_as_exit_code_and_reason() {
     let stage = Stage::new().await;
