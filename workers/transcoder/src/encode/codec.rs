@@ -59,6 +59,6 @@ pub(super) fn options(args: &mut Args, settings: &RenditionSettings, picture: &P
 /// Preset names of x264 and x265 for 0 (slowest) to 9 (fastest); 5 is `medium`.
 fn x26_preset(preset: u8) -> &'static str {
     const NAMES: [&str; 10] =
-        ["placebo", "veryslow", "slower", "slow", "slow", "medium", "fast", "faster", "veryfast", "ultrafast"];
+        ["placebo", "veryslow", "veryslow", "slower", "slow", "medium", "fast", "faster", "veryfast", "ultrafast"];
     NAMES[usize::from(preset.min(9))]
 }

@@ -39,9 +39,18 @@ struct Defaults {
 /// [`Mp4Error`] when the file cannot be read or is not of this shape.
 pub fn read(path: &Path, number: u32) -> Result<Fragmented, Mp4Error> {
     let io = |source| Mp4Error::Io { path: path.to_path_buf(), source };
-    let malformed = |why| Mp4Error::Malformed { path: path.to_path_buf(), why };
-    let mut file = File::open(path).map_err(io)?;
+    let file = File::open(path).map_err(io)?;
     let length = file.metadata().map_err(io)?.len();
+    read_from(file, length, path, number)
+}
+
+/// As [`read`], from any `length` bytes; `path` is for messages.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_from(mut file: impl Read + Seek, length: u64, path: &Path, number: u32) -> Result<Fragmented, Mp4Error> {
+    let io = |source| Mp4Error::Io { path: path.to_path_buf(), source };
+    let malformed = |why| Mp4Error::Malformed { path: path.to_path_buf(), why };
     let mut movie: Option<(Fragmented, Defaults)> = None;
     let mut position = 0;
     while position < length {
@@ -160,7 +169,8 @@ fn trun(
     for index in 0..count {
         let mut or = |bit: u32, fallback: u32| if flags & bit != 0 { words.next() } else { Some(fallback) };
         let duration = or(0x100, defaults.duration)?;
-        let size = or(0x200, defaults.size)?;
+        // Each sample takes at least a byte of the file, so a small file cannot declare many.
+        let size = or(0x200, defaults.size).filter(|size| *size > 0)?;
         let own = or(0x400, defaults.flags)?;
         let shift = or(0x800, 0)?;
         let shift = if signed { i64::from(shift.cast_signed()) } else { i64::from(shift) };
@@ -182,9 +192,7 @@ mod tests {
     use super::*;
 
     fn read_bytes(bytes: &[u8]) -> Result<Fragmented, Mp4Error> {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), bytes).unwrap();
-        read(file.path(), 0)
+        read_from(std::io::Cursor::new(bytes), bytes.len() as u64, Path::new("memory"), 0)
     }
 
     proptest! {

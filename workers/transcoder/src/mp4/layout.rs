@@ -20,15 +20,23 @@ const MEDIA_HEAD: u64 = 16;
 /// [`Mp4Error`] when it cannot be read.
 pub fn layout(path: &Path) -> Result<Option<Vec<ByteRange>>, Mp4Error> {
     let io = |source| Mp4Error::Io { path: path.to_path_buf(), source };
-    let mut file = File::open(path).map_err(io)?;
+    let file = File::open(path).map_err(io)?;
     let length = file.metadata().map_err(io)?.len();
+    layout_of(file, length).map_err(io)
+}
+
+/// As [`layout`], of any `length` bytes.
+///
+/// # Errors
+/// When they cannot be read.
+pub fn layout_of(mut file: impl Read + Seek, length: u64) -> std::io::Result<Option<Vec<ByteRange>>> {
     let mut ranges = Vec::new();
     let mut start = 0;
     while start < length {
         let mut head = [0; 16];
         let got = usize::try_from((length - start).min(16)).unwrap_or(16);
-        file.seek(SeekFrom::Start(start)).map_err(io)?;
-        file.read_exact(&mut head[..got]).map_err(io)?;
+        file.seek(SeekFrom::Start(start))?;
+        file.read_exact(&mut head[..got])?;
         let Some((kind, _, size)) = header(&head[..got]) else { return Ok(None) };
         let end = if size == 0 { Some(length) } else { start.checked_add(size).filter(|end| *end <= length) };
         let Some(end) = end.filter(|_| ranges.len() < MOST) else { return Ok(None) };
@@ -47,9 +55,7 @@ mod tests {
     use super::*;
 
     fn of(bytes: &[u8]) -> Option<Vec<ByteRange>> {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), bytes).unwrap();
-        layout(file.path()).unwrap()
+        layout_of(std::io::Cursor::new(bytes), bytes.len() as u64).unwrap()
     }
 
     #[test]

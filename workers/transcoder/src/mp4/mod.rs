@@ -15,8 +15,8 @@ mod write;
 use std::path::PathBuf;
 
 pub use entry::SampleEntry;
-pub use fragments::{Fragmented, read};
-pub use layout::layout;
+pub use fragments::{Fragmented, read, read_from};
+pub use layout::{layout, layout_of};
 
 /// Why a file could not be read or written.
 #[derive(Debug, thiserror::Error)]

@@ -36,15 +36,20 @@ impl Plan {
         let Some(places) = packets.iter().map(place).collect::<Option<Vec<_>>>() else { return };
         let ticks: Vec<i64> = packets.iter().map(|packet| packet.pts.map_or(0, |pts| self.clock.ticks(pts))).collect();
         let first = places.get(..places.len().min(FIRST)).unwrap_or_default();
+        let mut keys: Vec<usize> = (0..packets.len()).filter(|n| packets[*n].key).collect();
+        keys.sort_unstable_by_key(|n| ticks[*n]);
+        // The earliest time from each packet on: packets are in coding order, so times go back and forth a little.
+        let mut earliest = ticks.clone();
+        for n in (1..earliest.len()).rev() {
+            earliest[n - 1] = earliest[n - 1].min(earliest[n]);
+        }
         for chunk in &mut self.chunks {
-            let from = match chunk.seek_micros {
-                Some(micros) => {
-                    let key = |n: &usize| packets[*n].key && self.clock.micros_up(ticks[*n]) <= micros;
-                    (0..packets.len()).filter(key).max_by_key(|n| ticks[*n]).unwrap_or(0)
-                }
-                None => 0,
-            };
-            let last = (0..packets.len()).rfind(|n| ticks[*n] < chunk.end).unwrap_or(0);
+            let from = chunk.seek_micros.and_then(|micros| {
+                let after = keys.partition_point(|n| self.clock.micros_up(ticks[*n]) <= micros);
+                after.checked_sub(1).map(|index| keys[index])
+            });
+            let from = from.unwrap_or(0);
+            let last = earliest.partition_point(|tick| *tick < chunk.end).saturating_sub(1);
             let media = places.get(from..(last + 1 + AHEAD).min(places.len())).unwrap_or_default();
             let reads = merge([heads, first, media].concat());
             chunk.reads = if reads.len() <= MOST { reads } else { Vec::new() };

@@ -125,7 +125,10 @@ fn refuse(reason: &str, why: String) -> Failure {
 }
 
 /// Reads ffprobe's JSON.
-fn read(text: &str, container: Container) -> Result<SourceFacts, Failure> {
+///
+/// # Errors
+/// A [`Failure`] of class `BadInput` that says what is wrong with the source.
+pub fn read(text: &str, container: Container) -> Result<SourceFacts, Failure> {
     let description: Description = serde_json::from_str(text)
         .map_err(|error| refuse(reason::NOT_MEDIA, format!("its description cannot be read ({error})")))?;
     if description.streams.len() >= MAX_STREAMS as usize {

@@ -18,7 +18,8 @@ use videocloud_protocol::failure::{Failure, FailureClass, reason};
 
 pub use allowed::{Access, access_args};
 pub use facts::SourceFacts;
-pub use packets::{Packet, packets};
+pub use ffprobe::read as read_description;
+pub use packets::{Packet, packets, parse as parse_packet};
 pub use sniff::Container;
 
 use crate::tools::Tools;

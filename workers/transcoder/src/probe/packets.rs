@@ -69,8 +69,9 @@ pub async fn packets(
     }
 }
 
-/// One line `pts,duration,size,pos,flags`; `None` for lines that are no packet.
-fn parse(line: &str) -> Option<Packet> {
+/// One line `pts,duration,size,pos,flags` of ffprobe; `None` for lines that are no packet.
+#[must_use]
+pub fn parse(line: &str) -> Option<Packet> {
     let mut fields = line.split(',');
     let mut next = || fields.next().map(str::trim);
     let pts = next()?.parse().ok();

@@ -214,8 +214,8 @@ fn settings(document: Document) -> Result<RenditionSettings, ProfileError> {
             buffer_bits: rate.buffer_size.unwrap_or(rate.max_bitrate * 2),
         },
         preset: match spec.preset {
-            Preset::VerySlow => 1,
-            Preset::Slow => 3,
+            Preset::VerySlow => 2,
+            Preset::Slow => 4,
             Preset::Medium => 5,
             Preset::Fast => 6,
             Preset::VeryFast => 8,

@@ -137,6 +137,26 @@ async fn edit_lists_cut_the_same_frames() {
 }
 
 #[tokio::test]
+async fn woven_fields_are_unwoven_without_a_seam() {
+    let folder = tempfile::tempdir().unwrap();
+    // A moving bar: its edge is a comb until the fields are taken apart.
+    let picture = "-f lavfi -i testsrc2=s=320x192:r=50:d=7,tinterlace=interleave_top,fieldorder=tff,format=yuv420p";
+    let encode = "-c:v mpeg2video -q:v 2 -g 30 -bf 2 -flags +ilme+ildct";
+    ffmpeg(folder.path(), &format!("{picture} {encode} source.ts"));
+    let source = folder.path().join("source.ts");
+    let made = folder.path().join("out/small.mp4");
+    let mut shown = Vec::new();
+    for (seconds, chunks) in [(0, 1), (2, 4)] {
+        let report = transcode(folder.path(), source.clone(), seconds).await;
+        assert_eq!(report.chunks.len(), chunks);
+        shown.push((seen::ticks(&made), seen::greys(&made)));
+    }
+    let [(ticks, greys), (cut_ticks, cut_greys)] = shown.as_slice() else { panic!("two runs") };
+    assert_eq!((ticks.len(), ticks), (175, cut_ticks));
+    seen::assert_same_frames(greys, cut_greys, "interlaced");
+}
+
+#[tokio::test]
 async fn sound_and_picture_start_as_far_apart_as_in_the_source() {
     for (picture_late, sound_late) in [(0.0, 0.0), (0.5, 0.0), (0.0, 0.5)] {
         let folder = tempfile::tempdir().unwrap();

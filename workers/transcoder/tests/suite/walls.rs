@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use videocloud_transcoder::child::{self, Ended, Heard, Invocation};
+use videocloud_transcoder::child::{self, Ended, Heard, Invocation, Stopped, verdict};
 use videocloud_transcoder::sandbox::FileConfinement;
 
 /// Runs a program inside the walls; its working folder is `folder`.
@@ -69,6 +69,23 @@ async fn the_child_reads_its_input_and_writes_its_folder_only() {
     }
     assert_eq!(heard, "input\n");
     assert!(!outside.path().join("theirs").exists());
+}
+
+#[tokio::test]
+async fn a_child_without_progress_is_ended_with_all_it_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let invocation = Invocation {
+        program: Path::new("/bin/bash").canonicalize().unwrap(),
+        // The second shell would hold the pipe open for a day if the signal went to the first alone.
+        args: ["-c", "echo started; bash -c 'while :; do read -t 86400 < <(:); done'"].map(Into::into).to_vec(),
+        folder: folder.path().canonicalize().unwrap(),
+        readable: vec![],
+        stall: Duration::from_millis(300),
+    };
+    let ended = child::run(&invocation, &CancellationToken::new(), |_| Heard::Nothing).await.unwrap();
+    assert_eq!(ended.stopped, Some(Stopped::Stalled));
+    let failure = verdict::judge(&ended, verdict::Stage::Encode, "encode").unwrap();
+    assert_eq!(failure.class.exit_code(), 23, "{failure}");
 }
 
 #[tokio::test]
