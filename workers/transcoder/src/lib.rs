@@ -5,6 +5,7 @@
 //! a run in the store, on many pods; [`run`] does it on one machine. Cloud transcode of Li et al., NOSSDAV 2012.
 
 pub mod child;
+mod disk;
 pub mod encode;
 pub mod ingest;
 pub mod mp4;

@@ -16,7 +16,8 @@ use videocloud_transcoder::{profile, run};
 
 use cli::{Cli, Command, LogFormat};
 
-#[tokio::main]
+// Two workers even on one processor: signals and progress are served while files are hashed.
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
     logs(cli.log_format);

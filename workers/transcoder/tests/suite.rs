@@ -9,6 +9,8 @@ mod codecs;
 mod exact;
 #[path = "suite/hostile.rs"]
 mod hostile;
+#[path = "suite/matrix.rs"]
+mod matrix;
 #[path = "suite/resume.rs"]
 mod resume;
 #[path = "suite/seen.rs"]

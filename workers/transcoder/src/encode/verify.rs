@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use videocloud_protocol::failure::{Failure, FailureClass, reason};
 
-use crate::mp4::{self, Fragmented};
+use crate::disk::{fault, mp4_fault};
+use crate::mp4::{self, Fragmented, Mp4Error};
 use crate::plan::{ChunkPlan, Plan, Timing, grid, ladder::Picture, ticks_digest};
 
 /// A verified piece: one rendition of one chunk.
@@ -33,7 +34,10 @@ pub fn piece(path: &Path, plan: &Plan, chunk: &ChunkPlan, picture: &Picture) -> 
         let what = format!("failed to verify chunk {}: {why}", chunk.index);
         Failure::new(FailureClass::BadInput, reason::VALIDATION_FAILED, what)
     };
-    let file = mp4::read(path, 0).map_err(|error| wrong(error.to_string()))?;
+    let file = mp4::read(path, 0).map_err(|error| match error {
+        Mp4Error::Io { .. } => mp4_fault(&error),
+        Mp4Error::Malformed { .. } => wrong(error.to_string()),
+    })?;
     let ticks = shown(&file);
     let first =
         ticks.first().copied().ok_or_else(|| wrong("it has no frames; the source may be cut off".to_owned()))?;
@@ -65,7 +69,7 @@ pub fn piece(path: &Path, plan: &Plan, chunk: &ChunkPlan, picture: &Picture) -> 
             planned_keys.len()
         )));
     }
-    let (bytes, sha256) = digest(path).map_err(|error| wrong(format!("it cannot be read: {error}")))?;
+    let (bytes, sha256) = digest(path).map_err(|error| fault("read", path, &error))?;
     Ok(Piece {
         frames: ticks.len() as u64,
         bytes,

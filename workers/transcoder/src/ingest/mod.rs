@@ -7,6 +7,7 @@ use std::path::Path;
 
 use videocloud_protocol::failure::{Failure, FailureClass, reason};
 
+use crate::disk::mp4_fault;
 use crate::encode::{Driver, LocalSource};
 use crate::mp4;
 use crate::plan::reads::ByteRange;
@@ -32,8 +33,14 @@ impl Ingested {
         }
         let path = self.source.path.clone();
         let heads = tokio::task::spawn_blocking(move || mp4::layout(&path)).await;
-        let internal = |error: String| Failure::new(FailureClass::Transient, reason::INTERNAL, error);
-        heads.map_err(|error| internal(error.to_string()))?.map_err(|error| internal(error.to_string()))
+        let interrupted = |error: tokio::task::JoinError| {
+            Failure::new(
+                FailureClass::Transient,
+                reason::INTERNAL,
+                format!("failed to read the source's layout: {error}"),
+            )
+        };
+        heads.map_err(interrupted)?.map_err(|error| mp4_fault(&error))
     }
 }
 

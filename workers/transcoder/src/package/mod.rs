@@ -17,6 +17,7 @@ use videocloud_protocol::rendition::{
     AudioSettings, Container, Progressive, RenditionManifest, Track, TreeFile, TreePath,
 };
 
+use crate::disk::{fault, mp4_fault};
 use crate::encode::{Driver, sound, still, text, verify};
 use crate::ingest::Ingested;
 use crate::mp4::progressive;
@@ -121,7 +122,7 @@ async fn rendition(
     let rendition = &plan.renditions[index];
     let settings = &rendition.settings;
     let folder = work.scratch.join(format!("rendition-{index}"));
-    std::fs::create_dir_all(&folder).map_err(internal)?;
+    std::fs::create_dir_all(&folder).map_err(|error| fault("create", &folder, &error))?;
 
     let mut joined: Vec<(TreePath, Joined)> = Vec::new();
     if let Some(picture) = &rendition.picture {
@@ -161,7 +162,7 @@ async fn rendition(
                 sources: &track.sources,
             })
             .collect();
-        progressive::write(&to, brand, &inputs).map_err(internal)?;
+        progressive::write(&to, brand, &inputs).map_err(|error| mp4_fault(&error))?;
         manifest_progressive = Some(Progressive { file: file.clone(), extension: extension.to_owned() });
         extra.push((file, mime));
     }
@@ -215,7 +216,8 @@ fn files(folder: &Path, tracks: &[Track], extra: &[(TreePath, &str)]) -> Result<
     of_tracks
         .chain(extra.iter().map(|(file, mime)| (file.clone(), *mime)))
         .map(|(file, mime)| {
-            let (size, sha256) = verify::digest(&folder.join(file.as_str())).map_err(internal)?;
+            let at = folder.join(file.as_str());
+            let (size, sha256) = verify::digest(&at).map_err(|error| fault("read", &at, &error))?;
             Ok(TreeFile { path: file, size, mime: mime.to_owned(), sha256 })
         })
         .collect()

@@ -7,6 +7,7 @@ use videocloud_protocol::rendition::{Segment, Track, TrackKind, TreePath};
 
 use super::join::Joined;
 use super::{internal, path, segments};
+use crate::disk::{fault, mp4_fault};
 use crate::mp4::cmaf;
 use crate::plan::Plan;
 
@@ -25,7 +26,8 @@ pub(super) fn write(folder: &Path, joined: &[(TreePath, Joined)], plan: &Plan) -
         };
         let file = path(&format!("{name}.mp4"))?;
         let to = folder.join(file.as_str());
-        let written = cmaf::write(&to, &track.head, &track.samples, &track.sources, &ranges).map_err(internal)?;
+        let written = cmaf::write(&to, &track.head, &track.samples, &track.sources, &ranges)
+            .map_err(|error| mp4_fault(&error))?;
         let (mean, peak) = segments::bit_rates(&written.segments, track.head.timescale);
         let start = track.samples.first().map_or(0, |first| first.decode);
         tracks.push(Track {
@@ -82,7 +84,7 @@ pub(super) fn captions(
 ) -> Result<Track, Failure> {
     let name = path(&format!("captions-{}", number + 1))?;
     let file = path(&format!("{name}.vtt"))?;
-    let size = std::fs::copy(from, folder.join(file.as_str())).map_err(internal)?;
+    let size = std::fs::copy(from, folder.join(file.as_str())).map_err(|error| fault("copy", from, &error))?;
     let seconds = others.first().map_or(0.0, |track| {
         track.segments.iter().map(|segment| segment.ticks).sum::<u64>() as f64 / f64::from(track.timescale)
     });

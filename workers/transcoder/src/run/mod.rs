@@ -16,6 +16,7 @@ use videocloud_protocol::ids::ContentId;
 use videocloud_protocol::rendition::{RenditionSettings, rendition_key};
 use videocloud_protocol::task::{Chunking, RenditionOrder};
 
+use crate::disk::fault;
 use crate::encode::{Driver, verify};
 use crate::ingest;
 use crate::package::{self, Work};
@@ -38,9 +39,8 @@ pub struct Options {
     pub chunking: Chunking,
 }
 
-fn local(what: &str, path: &Path, error: impl std::fmt::Display) -> Failure {
-    let message = format!("failed to {what} {}: {error}", path.display());
-    Failure::new(FailureClass::Transient, reason::INTERNAL, message)
+fn local(what: &str, path: &Path, error: impl Into<std::io::Error>) -> Failure {
+    fault(what, path, &error.into())
 }
 
 /// Does it all.

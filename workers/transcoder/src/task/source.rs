@@ -10,6 +10,7 @@ use videocloud_protocol::ids::ContentId;
 use videocloud_store::{Store, StoreError};
 
 use super::workspace::stored;
+use crate::disk::fault;
 use crate::package::internal;
 use crate::plan::reads::ByteRange;
 
@@ -23,7 +24,7 @@ pub(super) async fn whole(store: &Store, content: &ContentId, scratch: &Path) ->
             let to = to.clone();
             move || io::copy(&mut &*blob, &mut std::fs::File::create(to)?)
         });
-        copy.await.map_err(internal)?.map_err(|error| unwritten(&error, size))?;
+        copy.await.map_err(internal)?.map_err(|error| fault("write the source to", &to, &error))?;
         return Ok(to);
     }
     ranges(store, content, scratch, &[ByteRange { start: 0, end: size }]).await
@@ -38,8 +39,8 @@ pub(super) async fn ranges(
     ranges: &[ByteRange],
 ) -> Result<PathBuf, Failure> {
     let size = size(store, content).await?;
-    let unwritten = |error: io::Error| unwritten(&error, size);
     let to = scratch.join("source");
+    let unwritten = |error: io::Error| fault("write the source to", &to, &error);
     let mut file = tokio::fs::File::create(&to).await.map_err(unwritten)?;
     file.set_len(size).await.map_err(unwritten)?;
     let mut fetched = 0;
@@ -65,12 +66,4 @@ async fn size(store: &Store, content: &ContentId) -> Result<u64, Failure> {
         }
         Err(error) => Err(stored(&error)),
     }
-}
-
-fn unwritten(error: &io::Error, size: u64) -> Failure {
-    let (class, reason) = match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => (FailureClass::Resources, reason::SCRATCH_FULL),
-        _ => (FailureClass::Transient, reason::INTERNAL),
-    };
-    Failure::new(class, reason, format!("failed to write the source ({size} bytes) to scratch: {error}"))
 }

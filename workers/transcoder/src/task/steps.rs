@@ -11,6 +11,7 @@ use videocloud_store::Published;
 use super::report::{Progressing, Stage};
 use super::workspace::{self, StoredChunk, StoredPlan, stored};
 use super::{Context, source};
+use crate::disk::fault;
 use crate::encode::LocalSource;
 use crate::encode::chunk::{self, ChunkDone};
 use crate::ingest::{self, Ingested};
@@ -155,7 +156,7 @@ async fn encode(
 
 fn chunk_folder(context: &Context, index: u32) -> Result<PathBuf, Failure> {
     let folder = context.scratch.join(format!("chunk-{index}"));
-    std::fs::create_dir_all(&folder).map_err(internal)?;
+    std::fs::create_dir_all(&folder).map_err(|error| fault("create", &folder, &error))?;
     Ok(folder)
 }
 

@@ -7,6 +7,7 @@ use videocloud_protocol::failure::{Failure, FailureClass, reason};
 use videocloud_protocol::rendition::TreePath;
 use videocloud_store::{Run, StoreError};
 
+use crate::disk::fault;
 use crate::encode::chunk::ChunkDone;
 use crate::encode::{verify, video};
 use crate::package::internal;
@@ -80,11 +81,11 @@ pub(super) async fn write_chunk(run: &Run, chunk: &StoredChunk, folder: &Path) -
 
 /// Fetches the pieces of a finished chunk into `folder` and checks that they are what its marker says.
 pub(super) async fn fetch_chunk(run: &Run, done: &ChunkDone, folder: &Path) -> Result<(), Failure> {
-    std::fs::create_dir_all(folder).map_err(internal)?;
+    std::fs::create_dir_all(folder).map_err(|error| fault("create", folder, &error))?;
     for (index, expected) in done.pieces.iter().enumerate() {
         let to = folder.join(video::piece_name(index));
         run.get_file(&piece(done.index, index)?, &to).await.map_err(|error| stored(&error))?;
-        let (_, sha256) = verify::digest(&to).map_err(internal)?;
+        let (_, sha256) = verify::digest(&to).map_err(|error| fault("read", &to, &error))?;
         if sha256 != expected.sha256 {
             return Err(internal(format!("chunk {} is not what its marker says", done.index)));
         }

@@ -53,6 +53,23 @@ async fn killed_steps_leave_nothing_half_done_and_the_same_bytes_in_the_end() {
     assert_eq!(made, undisturbed);
 }
 
+#[test]
+fn a_full_scratch_volume_is_a_matter_of_resources() {
+    let folder = tempfile::tempdir().unwrap();
+    ffmpeg(folder.path(), &format!("{} -c:v libx264 -preset ultrafast source.mp4", greys("128x72", "25", 20)));
+    std::fs::create_dir(folder.path().join("out")).unwrap();
+    // A volume of 40 KiB, in a mount namespace of its own that ends with the program.
+    let script = "mount -t tmpfs -o size=40k none out && exec \"$0\" run source.mp4 --profile 360p --out out";
+    let done = std::process::Command::new("unshare")
+        .args(["--map-root-user", "--mount", "sh", "-c", script, env!("CARGO_BIN_EXE_videocloud-transcoder")])
+        .current_dir(folder.path())
+        .output()
+        .expect("unshare is needed: install util-linux");
+    let log = String::from_utf8_lossy(&done.stderr);
+    assert_eq!(done.status.code(), Some(31), "{log}");
+    assert!(log.contains("ScratchFull"), "{log}");
+}
+
 #[tokio::test]
 async fn a_run_goes_on_where_it_was_stopped() {
     let folder = tempfile::tempdir().unwrap();

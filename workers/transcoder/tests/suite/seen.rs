@@ -9,7 +9,7 @@ use super::clips::{ffprobe, tools};
 pub fn greys(file: &Path) -> Vec<u8> {
     let mut command = Command::new(tools().ffmpeg);
     command.args(["-v", "error", "-nostdin", "-i"]).arg(file);
-    command.args("-map 0:v:0 -fps_mode passthrough -vf extractplanes=y,crop=1:1:8:8 -f rawvideo -".split(' '));
+    command.args("-map 0:v:0 -fps_mode passthrough -vf scale=out_range=tv,format=yuv420p,extractplanes=y,crop=1:1:8:8 -f rawvideo -".split(' '));
     let done = command.output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     done.stdout
