@@ -11,6 +11,8 @@ mod exact;
 mod hostile;
 #[path = "suite/matrix.rs"]
 mod matrix;
+#[path = "../../store/tests/support/moto.rs"]
+mod moto;
 #[path = "suite/resume.rs"]
 mod resume;
 #[path = "suite/seen.rs"]

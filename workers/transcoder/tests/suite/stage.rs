@@ -18,27 +18,46 @@ use videocloud_protocol::task::{
 };
 use videocloud_protocol::token::{Grant, TokenKey};
 use videocloud_protocol::tracker::Client;
-use videocloud_store::{Store, StoreUrl};
+use videocloud_store::{S3Keys, Store};
 use videocloud_tracker::database::Database;
 use videocloud_tracker::http::{Gate, router, serve};
 use videocloud_tracker::{Settings, Tracker};
 
 use super::clips::tools;
+use super::moto::Moto;
+
+/// User and password of the S3 server, which takes any.
+const S3_USER: &str = "test";
 
 /// A store and a tracker; both end with it.
 pub struct Stage {
     pub folder: TempDir,
     pub store: Store,
+    /// The store as the program is told of it.
+    place: String,
     key: TokenKey,
     tracker: Arc<Tracker>,
     url: String,
 }
 
 impl Stage {
+    /// With a store on a volume.
     pub async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("store").display().to_string();
+        Self::with(folder, place, None).await
+    }
+
+    /// With a store on an S3 server.
+    pub async fn on_s3(server: &Moto) -> Self {
+        let place = format!("s3://{}/store?endpoint={}&region=us-east-1", server.new_bucket(), server.endpoint());
+        let keys = S3Keys { access_key_id: S3_USER.into(), secret_access_key: S3_USER.into() };
+        Self::with(tempfile::tempdir().unwrap(), place, Some(keys)).await
+    }
+
+    async fn with(folder: TempDir, place: String, keys: Option<S3Keys>) -> Self {
         // Fails when another test was first, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let folder = tempfile::tempdir().unwrap();
         let key = TokenKey::new(b"the key of these tests").unwrap();
         let database = format!("sqlite://{}", folder.path().join("tracker.db").display());
         let database = Database::open(&database.parse().unwrap()).await.unwrap();
@@ -49,9 +68,9 @@ impl Stage {
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(serve(listener, router(tracker.clone(), gate), tracker.closing().clone()));
         std::fs::create_dir(folder.path().join("scratch")).unwrap();
-        let place = StoreUrl::Folder(folder.path().join("store"));
-        let store = Store::open(&place, &folder.path().join("scratch")).unwrap();
-        Self { folder, store, key, tracker, url }
+        let scratch = folder.path().join("scratch");
+        let store = Store::open_with_keys(&place.parse().unwrap(), &scratch, keys.as_ref()).unwrap();
+        Self { folder, store, place, key, tracker, url }
     }
 
     /// Puts a file into the store as a download would.
@@ -99,7 +118,8 @@ impl Stage {
         let mut command = Command::new(env!("CARGO_BIN_EXE_videocloud-transcoder"));
         command.env_clear().env("VIDEOCLOUD_TASK", serde_json::to_string(&order).unwrap());
         command.env("VIDEOCLOUD_TASK_TOKEN", token).env("VIDEOCLOUD_TRACKER_URL", &self.url);
-        command.env("VIDEOCLOUD_STORE", self.folder.path().join("store"));
+        command.env("VIDEOCLOUD_STORE", &self.place);
+        command.env("AWS_ACCESS_KEY_ID", S3_USER).env("AWS_SECRET_ACCESS_KEY", S3_USER);
         command.env("VIDEOCLOUD_SCRATCH", self.folder.path().join("scratch"));
         command.env("VIDEOCLOUD_FFMPEG", tools().ffmpeg).env("VIDEOCLOUD_FFPROBE", tools().ffprobe);
         command.env("JOB_COMPLETION_INDEX", index.to_string());

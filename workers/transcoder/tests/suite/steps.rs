@@ -6,6 +6,7 @@ use videocloud_protocol::task::{Outcome, PlanOutcome, TaskResult, TaskState, Tra
 use videocloud_transcoder::run;
 
 use super::clips::{driver, ffmpeg, greys, options, small, tone};
+use super::moto::Moto;
 use super::stage::Stage;
 
 const WORK: [TranscodeWork; 3] = [TranscodeWork::Plan, TranscodeWork::Chunk, TranscodeWork::Finish];
@@ -113,6 +114,23 @@ async fn chunks_read_their_own_bytes_and_encode_the_same_from_them() {
         let whole: Vec<_> = report.renditions[0].files.iter().map(|file| file.sha256.clone()).collect();
         assert_eq!(digests(&stage, &order).await, whole, "{name}");
     }
+}
+
+#[tokio::test]
+async fn object_storage_does_what_a_volume_does() {
+    let server = Moto::shared();
+    let stage = Stage::on_s3(&server).await;
+    let source = clip(&stage, 7).await;
+    let order = stage.order(source, &[small("small")], 2);
+    assert_eq!(up_to_finish(&stage, &order).await, 4);
+    assert_eq!(stage.run(&order, TranscodeWork::Finish, 0).await, 0);
+
+    let folder = tempfile::tempdir().unwrap();
+    let input = stage.folder.path().join("source.mp4");
+    let report = run::run(&driver(), &options(input, folder.path(), 2, vec![small("small")])).await.unwrap();
+    let standalone: Vec<_> = report.renditions[0].files.iter().map(|file| file.sha256.clone()).collect();
+    assert_eq!(digests(&stage, &order).await, standalone);
+    assert_eq!(stage.left_over(), 0);
 }
 
 #[tokio::test]
