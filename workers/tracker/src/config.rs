@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Parser, ValueEnum};
+use url::Url;
 
 use crate::database::DatabaseLocation;
 
@@ -21,7 +22,7 @@ Environment:
 
 Exit codes:
   0  told to stop (SIGTERM or SIGINT) and stopped cleanly
-  1  could not start: the database, a key file or the address; the message says which
+  1  could not start: the database, a key file or the address; the message says which. With --check: an address did not answer
   2  wrong usage";
 
 /// The meeting point of operator, workers and uploaders: content index, claims, task progress and results, publications and
@@ -62,6 +63,9 @@ pub struct Config {
     /// What all uploaders together may send; without it, what each can.
     #[arg(long, env = "VIDEOCLOUD_TRACKER_EGRESS_CAPACITY", value_name = "BYTES_PER_SECOND")]
     pub egress_capacity: Option<u64>,
+    /// Do not serve: ask this address once (given several times: each), and end with 0 when all answer 2xx.
+    #[arg(long, value_name = "URL")]
+    pub check: Vec<Url>,
     /// Form of the log on standard error.
     #[arg(long, env = "VIDEOCLOUD_TRACKER_LOG_FORMAT", value_enum, default_value = "text")]
     pub log_format: LogFormat,

@@ -4,6 +4,7 @@
 //! A folder per capability, each with its statements and its handlers; `http` holds what all handlers share, `database` what all
 //! statements share. What workers report is committed before it is answered; progress lives in memory.
 
+pub mod check;
 pub mod claims;
 pub mod config;
 pub mod database;

@@ -11,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 use videocloud_protocol::token::TokenKey;
 use videocloud_tracker::{
     Settings, Tracker,
+    check::check,
     config::{Config, LogFormat},
     database::Database,
     http::{Gate, router, serve},
@@ -30,6 +31,16 @@ async fn main() -> ExitCode {
     }
     // A second installation would fail; this is the first.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    if !config.check.is_empty() {
+        return match check(&config.check).await {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(error) => {
+                tracing::error!("failed to make an HTTP client: {error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     match run(config).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

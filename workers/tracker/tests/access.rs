@@ -109,6 +109,28 @@ fn without_a_key_it_does_not_start() {
     assert!(!Path::new(&std::env::temp_dir().join("videocloud-tracker.db")).exists());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_check_tells_which_address_does_not_answer() {
+    let folder = TempDir::new().unwrap();
+    let tracker = Running::start(&sqlite(folder.path())).await;
+    let check = |addresses: Vec<String>| async move {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_videocloud-tracker"));
+        command.args(addresses.iter().map(|address| format!("--check={address}")));
+        let output = command.output().await.unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let ready = format!("http://{}/readyz", tracker.address);
+    let refused = format!("http://{}/v1/updates", tracker.address);
+    assert_eq!(check(vec![ready.clone()]).await.0, Some(0));
+    let (code, said) = check(vec![refused, ready, "http://127.0.0.1:1/".into()]).await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("it answered 401") && said.contains("127.0.0.1:1/: ") && said.contains("/readyz: 200"),
+        "{said}"
+    );
+    tracker.stop().await;
+}
+
 /// JSON that is near to what is expected, and far from it.
 fn value() -> impl Strategy<Value = serde_json::Value> {
     let text = prop_oneof![
