@@ -18,19 +18,19 @@ capabilities:
   drop: [ALL]
 {{- end -}}
 
-{{/* Probes of a part that serves /healthz and /readyz on its port http. */}}
+{{/* Probes of a part; the argument is the name of the port with /healthz and /readyz. */}}
 {{- define "videocloud.probes" -}}
 startupProbe:
-  httpGet: {path: /healthz, port: http}
+  httpGet: {path: /healthz, port: {{ . }}}
   periodSeconds: 2
   failureThreshold: 60
 livenessProbe:
-  httpGet: {path: /healthz, port: http}
+  httpGet: {path: /healthz, port: {{ . }}}
   periodSeconds: 10
   timeoutSeconds: 5
   failureThreshold: 6
 readinessProbe:
-  httpGet: {path: /readyz, port: http}
+  httpGet: {path: /readyz, port: {{ . }}}
   periodSeconds: 5
   timeoutSeconds: 3
 {{- end -}}
