@@ -1,0 +1,116 @@
+//! Flags and environment.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, ValueEnum};
+use ipnet::IpNet;
+use url::Url;
+use videocloud_protocol::digest::Digest;
+use videocloud_protocol::link::Link;
+use videocloud_store::StoreUrl;
+
+const EXIT_CODES: &str = "Exit codes:
+  0    done: verified bytes are in place
+  1    failed in an unforeseen way
+  2    wrong usage
+  20   the bytes are wrong: digest, size, empty, no media
+  21   bad order: it cannot be carried out
+  22   no source is left that could give the bytes
+  23   stalled: no new byte for --progress-deadline seconds
+  30   a fault that another try may not meet
+  31   scratch space ran out
+  32   the store or the disk is full
+  143  told to stop (SIGTERM, SIGINT); what was fetched is kept and the next run goes on from there
+After any exit but 0 there is no file at the output path.";
+
+/// Downloads one content from all its links at once, verifies it, and puts it in place.
+///
+/// Give links with --source and a place with --output or --store. In a cluster the order comes from VIDEOCLOUD_TASK instead.
+#[derive(Debug, Parser)]
+#[command(name = "videocloud-downloader", version, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    /// A link (http or https); repeat it for mirrors of the same content.
+    #[arg(long, short, value_name = "URL", conflicts_with = "task")]
+    pub(crate) source: Vec<Link>,
+    /// Where to put the file.
+    #[arg(long, short, value_name = "FILE", conflicts_with_all = ["store", "task"])]
+    pub(crate) output: Option<PathBuf>,
+    /// Where the store is: a folder, file:///path or s3://bucket/prefix?endpoint=URL&region=NAME.
+    #[arg(long, env = "VIDEOCLOUD_STORE", value_name = "URL")]
+    pub(crate) store: Option<StoreUrl>,
+    /// What the bytes must hash to: sha256:HEX, sha1:HEX, md5:HEX or blake3:HEX.
+    #[arg(long, value_name = "DIGEST")]
+    pub(crate) digest: Option<Digest>,
+    /// The size the content must have, bytes.
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) size: Option<u64>,
+    /// A network (CIDR) links may lead to although its addresses are private; may be repeated.
+    #[arg(long, value_name = "CIDR", env = "VIDEOCLOUD_ALLOW_NETWORKS", value_delimiter = ',', value_parser = network)]
+    pub(crate) allow_network: Vec<Option<IpNet>>,
+    /// Connections to one host.
+    #[arg(long, short = 'x', default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub(crate) connections: u32,
+    /// A header to send, `Name: value`; may be repeated.
+    #[arg(long, short = 'H', value_name = "HEADER")]
+    pub(crate) header: Vec<String>,
+    /// More certificate authorities to trust, PEM.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Largest content, bytes.
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 40)]
+    pub(crate) max_size: u64,
+    /// Seconds without one new byte before giving up.
+    #[arg(long, value_name = "SECONDS", default_value_t = 24 * 3600)]
+    pub(crate) progress_deadline: u64,
+    /// Take only video and audio; pages, playlists and archives are refused.
+    #[arg(long)]
+    pub(crate) media_only: bool,
+    /// Write progress and result as JSON, one object a line, to standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// No progress display.
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    /// How logs are written to stderr; what is logged is set by RUST_LOG.
+    #[arg(long, env = "VIDEOCLOUD_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+    #[command(flatten)]
+    pub(crate) worker: WorkerArgs,
+}
+
+/// Form of the log.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// A JSON object per line.
+    Json,
+}
+
+/// How a worker in a cluster is told what to do.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Task mode")]
+pub(crate) struct WorkerArgs {
+    /// The order, as JSON.
+    #[arg(long, env = "VIDEOCLOUD_TASK", hide_env_values = true)]
+    pub(crate) task: Option<String>,
+    /// What the tracker knows this worker by.
+    #[arg(long, env = "VIDEOCLOUD_TASK_TOKEN", hide_env_values = true)]
+    pub(crate) task_token: Option<String>,
+    /// Where the tracker is.
+    #[arg(long, env = "VIDEOCLOUD_TRACKER_URL")]
+    pub(crate) tracker_url: Option<Url>,
+    /// A writable folder, for stores that are not on a file system.
+    #[arg(long, env = "VIDEOCLOUD_SCRATCH")]
+    pub(crate) scratch: Option<PathBuf>,
+}
+
+/// An empty text is no network: lists in the environment may be empty.
+fn network(text: &str) -> Result<Option<IpNet>, String> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let parsed = text.parse::<IpNet>().or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from));
+    parsed.map(Some).map_err(|_| format!("{text:?} is no network; write for example 10.0.0.0/8"))
+}

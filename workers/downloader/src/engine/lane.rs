@@ -1,0 +1,219 @@
+//! One lane: a task that owns a connection, writes what it reads into the staging area, and tells the round.
+//!
+//! Two rules keep two lanes from writing one byte. A lane writes only while it holds its [`Gate`], and never at or behind the
+//! gate's end; and it writes nothing of an answer before the round has looked at the answer's head.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::FutureExt;
+use tokio::sync::{Mutex, mpsc, oneshot};
+use videocloud_protocol::failure::reason;
+use videocloud_store::{Staging, StoreError};
+
+use crate::schedule::{Fault, LaneId};
+use crate::source::{Ask, Connection, Opened, SourceError};
+
+/// Bytes gathered before they are written, as long as they are there without waiting.
+const BATCH: usize = 512 << 10;
+
+/// How far a lane may write.
+#[derive(Debug)]
+pub(super) struct Gate {
+    end: Mutex<u64>,
+}
+
+impl Gate {
+    pub(super) fn new(end: u64) -> Arc<Self> {
+        Arc::new(Self { end: Mutex::new(end) })
+    }
+
+    /// Moves the end; returns when nothing at or behind it is being written any more.
+    pub(super) async fn set(&self, end: u64) {
+        *self.end.lock().await = end;
+    }
+}
+
+/// What a lane is told to fetch.
+pub(super) struct Run {
+    pub(super) ask: Ask,
+    pub(super) gate: Arc<Gate>,
+    /// Resolves when the round has accepted the answer's head; dropped when it has not.
+    pub(super) go: oneshot::Receiver<Accepted>,
+}
+
+/// What the round says of an accepted answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Accepted {
+    /// The size of the content, if it is certain: an answer that goes on behind it is wrong.
+    pub(super) size: Option<u64>,
+}
+
+/// What a lane tells.
+pub(super) enum Report {
+    Opened(Opened),
+    /// So many bytes were written, following those before.
+    Wrote(u64),
+    Finished,
+    Failed(SourceError),
+    /// The staging area refused bytes.
+    Store(StoreError),
+}
+
+/// Carries out runs until `runs` closes.
+pub(super) async fn work(
+    id: LaneId,
+    mut connection: Box<dyn Connection>,
+    staging: Arc<Staging>,
+    mut runs: mpsc::Receiver<Run>,
+    reports: mpsc::Sender<(LaneId, Report)>,
+) {
+    while let Some(run) = runs.recv().await {
+        let end = match fetch(id, connection.as_mut(), &staging, run, &reports).await {
+            Ok(()) => Report::Finished,
+            Err(Stop::Source(error)) => Report::Failed(error),
+            Err(Stop::Store(error)) => Report::Store(error),
+            Err(Stop::Dismissed) => return,
+        };
+        if reports.send((id, end)).await.is_err() {
+            return;
+        }
+    }
+}
+
+enum Stop {
+    Source(SourceError),
+    Store(StoreError),
+    /// Nobody wants it any more.
+    Dismissed,
+}
+
+impl From<SourceError> for Stop {
+    fn from(error: SourceError) -> Self {
+        Self::Source(error)
+    }
+}
+
+async fn fetch(
+    id: LaneId,
+    connection: &mut dyn Connection,
+    staging: &Staging,
+    run: Run,
+    reports: &mpsc::Sender<(LaneId, Report)>,
+) -> Result<(), Stop> {
+    let Run { ask, gate, go } = run;
+    let tell = |report| async move { reports.send((id, report)).await.map_err(|_| Stop::Dismissed) };
+    let mut position = ask.span.start();
+    let opened = connection.open(ask).await?;
+    let (mut skip, ranges, announced) = (position.saturating_sub(opened.start), opened.ranges, opened.size);
+    tell(Report::Opened(opened)).await?;
+    let Accepted { size } = go.await.map_err(|_| Stop::Dismissed)?;
+    let mut reader = Reader { connection, ended: None };
+    loop {
+        let Some(mut pieces) = reader.next().await? else {
+            let end = *gate.end.lock().await;
+            // Without a length the end of the answer is the end of the content.
+            let whole = end == u64::MAX && announced.is_none() && size.is_none();
+            return if whole || position >= end { Ok(()) } else { Err(ended_early(position).into()) };
+        };
+        // A source without ranges begins at the first byte, whatever was asked.
+        skip = drop_front(&mut pieces, skip);
+        let wrote = {
+            let end = gate.end.lock().await;
+            let room = end.saturating_sub(position);
+            let length = keep_front(&mut pieces, room);
+            if length > 0 {
+                staging.write_pieces_at(position, pieces).await.map_err(Stop::Store)?;
+            }
+            position += length;
+            (length, position >= *end)
+        };
+        tell(Report::Wrote(wrote.0)).await?;
+        if wrote.1 {
+            if !ranges && announced.is_none() && size == Some(position) && reader.next().await?.is_some() {
+                let message = format!("the source goes on after the {position} bytes the content should have");
+                return Err(SourceError::gone(reason::SIZE_MISMATCH, message).into());
+            }
+            return Ok(());
+        }
+    }
+}
+
+/// Reads an answer in batches. An end or error met behind bytes is kept until those are taken.
+struct Reader<'a> {
+    connection: &'a mut dyn Connection,
+    ended: Option<Result<(), SourceError>>,
+}
+
+impl Reader<'_> {
+    /// The next bytes, and those behind them that are there already; `None` at the end of the answer.
+    async fn next(&mut self) -> Result<Option<Vec<Bytes>>, SourceError> {
+        if let Some(ended) = self.ended.clone() {
+            return ended.map(|()| None);
+        }
+        let Some(first) = self.connection.read().await? else { return Ok(None) };
+        let mut length = first.len();
+        let mut pieces = vec![first];
+        while length < BATCH && self.ended.is_none() {
+            match self.connection.read().now_or_never() {
+                Some(Ok(Some(more))) => {
+                    length += more.len();
+                    pieces.push(more);
+                }
+                Some(Ok(None)) => self.ended = Some(Ok(())),
+                Some(Err(error)) => self.ended = Some(Err(error)),
+                None => break,
+            }
+        }
+        Ok(Some(pieces))
+    }
+}
+
+/// Drops `skip` bytes in front; returns how many are still to be dropped.
+fn drop_front(pieces: &mut Vec<Bytes>, mut skip: u64) -> u64 {
+    pieces.retain_mut(|piece| {
+        let cut = usize::try_from(skip).unwrap_or(usize::MAX).min(piece.len());
+        skip -= cut as u64;
+        drop(piece.split_to(cut));
+        !piece.is_empty()
+    });
+    skip
+}
+
+/// Keeps at most `room` bytes; returns how many there are.
+fn keep_front(pieces: &mut Vec<Bytes>, room: u64) -> u64 {
+    let mut kept = 0;
+    pieces.retain_mut(|piece| {
+        let left = usize::try_from(room - kept).unwrap_or(usize::MAX);
+        piece.truncate(left);
+        kept += piece.len() as u64;
+        !piece.is_empty()
+    });
+    kept
+}
+
+fn ended_early(position: u64) -> SourceError {
+    let message = format!("the answer ended early, after byte {position}");
+    SourceError { fault: Fault::Transient, reason: reason::UNREACHABLE, message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_cut_at_both_ends() {
+        let pieces = || vec![Bytes::from_static(b"abc"), Bytes::from_static(b"def"), Bytes::from_static(b"g")];
+        let mut cut = pieces();
+        assert_eq!(drop_front(&mut cut, 4), 0);
+        assert_eq!(cut.concat(), b"efg");
+        assert_eq!(keep_front(&mut cut, 2), 2);
+        assert_eq!(cut.concat(), b"ef");
+        let mut all = pieces();
+        assert_eq!(drop_front(&mut all, 9), 2);
+        assert!(all.is_empty());
+        let mut none = pieces();
+        assert_eq!(keep_front(&mut none, 0), 0);
+        assert!(none.is_empty());
+    }
+}

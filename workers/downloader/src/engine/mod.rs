@@ -1,0 +1,89 @@
+//! One download, from the staging area as it was found to a published content.
+//!
+//! A [`round`] fetches what is missing from the sources that may write; [`trust`] says which those are and what follows from a
+//! round's end; the [`ledger`] remembers who wrote which byte. Nothing is published that was not verified.
+
+mod checkpoint;
+mod fetch;
+mod lane;
+mod ledger;
+mod round;
+mod status;
+mod trust;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use videocloud_protocol::content::{ContentManifest, Visibility};
+use videocloud_protocol::digest::Digest;
+use videocloud_protocol::failure::{Failure, FailureClass, reason};
+use videocloud_protocol::ids::ClaimKey;
+use videocloud_protocol::link::Link;
+use videocloud_protocol::task::{DownloadLimits, KnownContent, SourceReport};
+use videocloud_store::StoreError;
+
+pub use fetch::fetch;
+pub use status::{Snapshot, Stage, Status};
+
+use crate::schedule::Settings;
+use crate::source::Source;
+
+/// A source the download may use.
+#[derive(Clone)]
+pub struct Candidate {
+    /// Its name in reports.
+    pub name: String,
+    /// Its link.
+    pub link: Link,
+    /// How it is spoken to.
+    pub source: Arc<dyn Source>,
+    /// Higher is tried first.
+    pub priority: i32,
+}
+
+/// What is to be fetched, and within which limits.
+pub struct Order {
+    /// Names the staging area.
+    pub key: ClaimKey,
+    /// Where from; at least one.
+    pub candidates: Vec<Candidate>,
+    /// Sources that cannot be used at all, already judged.
+    pub refused: Vec<SourceReport>,
+    /// The digest that must result.
+    pub digest: Option<Digest>,
+    /// The size that must result, bytes.
+    pub size: Option<u64>,
+    /// Who may be told of the content.
+    pub visibility: Visibility,
+    /// Take bytes that are neither video nor audio.
+    pub any_content: bool,
+    /// Contents the links are believed to lead to.
+    pub known: Vec<KnownContent>,
+    /// Ceilings.
+    pub limits: DownloadLimits,
+    /// How long sources that might come back are asked again, without one byte from any.
+    pub patience: Duration,
+    /// The scheduler's constants.
+    pub settings: Settings,
+}
+
+/// What came of a download.
+#[derive(Debug, Clone)]
+pub struct Fetched {
+    /// The content as it is in the store.
+    pub content: ContentManifest,
+    /// Whether the store had it already.
+    pub deduplicated: bool,
+    /// Whether a link was confirmed to lead to it, without a transfer.
+    pub revalidated: bool,
+}
+
+/// The failure a store error means for the download.
+pub(crate) fn stored(error: &StoreError) -> Failure {
+    let word = match error.class() {
+        FailureClass::StoreFull => reason::STORE_FULL,
+        FailureClass::Resources => reason::SCRATCH_FULL,
+        _ => reason::INTERNAL,
+    };
+    Failure::new(error.class(), word, error.to_string())
+}

@@ -1,0 +1,293 @@
+//! One round: the scheduler's actions become lanes, the lanes' reports become the scheduler's events.
+//!
+//! A round ends when the content is complete or cannot become so with the sources it was given; what follows is for
+//! [`super::trust`] to say. Here are the clock, the queue and the lanes' tasks, all of which end with the round.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use videocloud_protocol::failure::{Failure, reason};
+use videocloud_store::Staging;
+
+use super::lane::{self, Accepted, Gate, Report, Run};
+use super::ledger::Ledger;
+use super::status::{Snapshot, Stage, Status};
+use super::{Order, checkpoint, stored};
+use crate::schedule::{Action, Event, Fault, LaneId, Rate, Scheduler, SourceId, Span};
+use crate::source::{Ask, Opened, SourceError, Validator};
+
+/// Reports that may wait for the round; lanes stop reading when it is full.
+const QUEUE: usize = 256;
+/// Time between two checkpoints while bytes come: what a kill costs at most, beside the requests in flight.
+const CHECKPOINT: Duration = Duration::from_secs(5);
+/// Time between two looks at rates for those who watch.
+const TICK: Duration = Duration::from_millis(250);
+
+/// How a round ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// Every byte is there.
+    Complete,
+    /// No source is left to ask.
+    Exhausted,
+    /// The content behind a source is another than it was.
+    Changed(SourceId),
+    /// Told to stop; what is there is checkpointed.
+    Stopped,
+    /// No byte came within the progress deadline.
+    NoProgress,
+}
+
+/// What a round works with.
+pub(super) struct Round<'a> {
+    pub(super) order: &'a Order,
+    pub(super) staging: &'a Arc<Staging>,
+    pub(super) scheduler: Scheduler,
+    pub(super) ledger: &'a mut Ledger,
+    pub(super) status: &'a Status,
+    pub(super) stop: &'a CancellationToken,
+    /// When the last new byte came, in this round or before.
+    pub(super) heard: &'a mut Instant,
+}
+
+struct Lane {
+    source: SourceId,
+    position: u64,
+    runs: mpsc::Sender<Run>,
+    gate: Arc<Gate>,
+    go: Option<oneshot::Sender<Accepted>>,
+    task: AbortHandle,
+}
+
+impl Round<'_> {
+    /// Fetches until one of the ends. Returns the size, once known.
+    ///
+    /// # Errors
+    /// The store refused bytes or a checkpoint.
+    pub(super) async fn run(mut self) -> Result<(End, Option<u64>), Failure> {
+        let (sender, mut reports) = mpsc::channel(QUEUE);
+        let mut lanes = HashMap::new();
+        let started = Instant::now();
+        let mut rate = Rate::starting(Duration::ZERO);
+        let mut changed = None;
+        let mut reserved = false;
+        let (mut ticks, mut saves) = (interval(TICK), interval(CHECKPOINT));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        saves.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        saves.reset();
+        let deadline = Duration::from_secs(self.order.limits.progress_deadline_seconds.max(1));
+        let end = loop {
+            let now = started.elapsed();
+            for action in self.scheduler.poll(now) {
+                self.act(action, &mut lanes, &sender).await;
+            }
+            if let (false, Some(size)) = (reserved, self.scheduler.size()) {
+                self.staging.reserve(size).await.map_err(|error| stored(&error))?;
+                reserved = true;
+            }
+            if let Some(id) = changed {
+                break End::Changed(id);
+            }
+            if self.scheduler.is_complete() && !lanes.values().any(|lane: &Lane| lane.go.is_some()) {
+                break End::Complete;
+            }
+            if self.scheduler.is_exhausted() {
+                break End::Exhausted;
+            }
+            let wake =
+                self.scheduler.wakes_at(now).map_or(TICK, |at| at.saturating_sub(now)).max(Duration::from_millis(5));
+            tokio::select! {
+                () = self.stop.cancelled() => break End::Stopped,
+                Some((id, report)) = reports.recv() => {
+                    changed = self.take(started, id, report, &mut lanes, &mut rate)?;
+                }
+                () = tokio::time::sleep(wake) => {}
+                _ = ticks.tick() => {
+                    self.show(&lanes, rate.at(started.elapsed()));
+                    if self.heard.elapsed() > deadline {
+                        break End::NoProgress;
+                    }
+                }
+                _ = saves.tick() => self.save().await?,
+            }
+        };
+        for (_, lane) in lanes.drain() {
+            lane.gate.set(0).await;
+            lane.task.abort();
+        }
+        for id in self.ledger.ids() {
+            if let Some(account) = self.ledger.get_mut(id) {
+                account.lanes = 0;
+            }
+        }
+        self.show(&lanes, 0.0);
+        self.save().await?;
+        Ok((end, self.scheduler.size()))
+    }
+
+    async fn act(
+        &mut self,
+        action: Action,
+        lanes: &mut HashMap<LaneId, Lane>,
+        reports: &mpsc::Sender<(LaneId, Report)>,
+    ) {
+        match action {
+            Action::Fetch { lane, source, span } => self.fetch(lane, source, span, lanes, reports).await,
+            Action::Bound { lane, end } => {
+                if let Some(lane) = lanes.get(&lane) {
+                    lane.gate.set(end).await;
+                }
+            }
+            Action::Cancel { lane } => {
+                if let Some(lane) = lanes.remove(&lane) {
+                    // First the gate: a write that is under way ends before the lane does.
+                    lane.gate.set(0).await;
+                    lane.task.abort();
+                }
+            }
+        }
+    }
+
+    async fn fetch(
+        &mut self,
+        id: LaneId,
+        source: SourceId,
+        span: Span,
+        lanes: &mut HashMap<LaneId, Lane>,
+        reports: &mpsc::Sender<(LaneId, Report)>,
+    ) {
+        let Some(candidate) = self.order.candidates.get(source.0 as usize) else { return };
+        let pin = self.ledger.get(source).and_then(|account| account.validator.clone());
+        let (go, accepted) = oneshot::channel();
+        let gate = Gate::new(span.end());
+        let run = Run { ask: Ask { span, pin }, gate: Arc::clone(&gate), go: accepted };
+        let lane = lanes.entry(id).or_insert_with(|| {
+            let (runs, orders) = mpsc::channel(1);
+            let connection = candidate.source.connect();
+            let task = tokio::spawn(lane::work(id, connection, Arc::clone(self.staging), orders, reports.clone()));
+            let gate = Arc::clone(&gate);
+            Lane { source, position: span.start(), runs, gate, go: None, task: task.abort_handle() }
+        });
+        (lane.position, lane.gate, lane.go) = (span.start(), gate, Some(go));
+        // The lane has reported the end of its last run, so its queue of one is empty.
+        if lane.runs.send(run).await.is_err() {
+            tracing::error!(lane = id.0, "a lane ended by itself");
+        }
+    }
+
+    /// Takes in a report. Returns the source whose content changed, if that is what it says.
+    fn take(
+        &mut self,
+        started: Instant,
+        id: LaneId,
+        report: Report,
+        lanes: &mut HashMap<LaneId, Lane>,
+        rate: &mut Rate,
+    ) -> Result<Option<SourceId>, Failure> {
+        let now = started.elapsed();
+        // A lane that was cancelled may have said something before.
+        let Some(lane) = lanes.get_mut(&id) else { return Ok(None) };
+        let source = lane.source;
+        match report {
+            Report::Opened(opened) => {
+                if let Err(error) = self.judge(source, &opened) {
+                    lane.go = None;
+                    self.fail(now, id, source, error);
+                    lanes.remove(&id);
+                    return Ok(None);
+                }
+                let go = lane.go.take();
+                self.scheduler.on(now, Event::Opened { lane: id, size: opened.size, ranges: opened.ranges });
+                if let Some(go) = go {
+                    // A closed channel means that the lane is gone, and then nothing is written either.
+                    let _ = go.send(Accepted { size: self.order.size.or(opened.size) });
+                }
+            }
+            Report::Wrote(bytes) => {
+                if let Some(span) = Span::new(lane.position, lane.position + bytes) {
+                    lane.position = span.end();
+                    self.ledger.wrote(source, span);
+                    rate.add(now, bytes);
+                    *self.heard = Instant::now();
+                }
+                if lane.position > self.order.limits.max_size {
+                    let error = too_large(self.order.limits.max_size);
+                    self.fail(now, id, source, error);
+                    lanes.remove(&id);
+                    return Ok(None);
+                }
+                self.scheduler.on(now, Event::Received { lane: id, bytes });
+            }
+            Report::Finished => self.scheduler.on(now, Event::Finished { lane: id }),
+            Report::Failed(error) => {
+                let changed = error.reason == reason::CHANGED;
+                self.fail(now, id, source, error);
+                lanes.remove(&id);
+                return Ok(changed.then_some(source));
+            }
+            Report::Store(error) => return Err(stored(&error)),
+        }
+        Ok(None)
+    }
+
+    fn fail(&mut self, now: Duration, lane: LaneId, source: SourceId, error: SourceError) {
+        tracing::info!(source = source.0, reason = error.reason, "{error}");
+        let (fault, word) = (error.fault, error.reason);
+        self.ledger.failed(source, error);
+        self.scheduler.on(now, Event::Failed { lane, fault });
+        // Changed content is looked at again; the scheduler's drop of the source ends with this round.
+        if word == reason::CHANGED
+            && let Some(account) = self.ledger.get_mut(source)
+        {
+            account.given_up = false;
+        }
+    }
+
+    /// Whether an answer may be written at all, by what its head says.
+    fn judge(&mut self, source: SourceId, opened: &Opened) -> Result<(), SourceError> {
+        if let Some(size) = opened.size {
+            if size > self.order.limits.max_size {
+                return Err(too_large(self.order.limits.max_size));
+            }
+            if let Some(wanted) = self.order.size.or(self.scheduler.size()).filter(|wanted| *wanted != size) {
+                let message = format!("the source has {size} bytes, {wanted} are expected");
+                return Err(SourceError::gone(reason::SIZE_MISMATCH, message));
+            }
+        }
+        if let Some(account) = self.ledger.get_mut(source) {
+            account.validator.get_or_insert_with(|| Validator::clone(&opened.validator));
+        }
+        Ok(())
+    }
+
+    fn show(&mut self, lanes: &HashMap<LaneId, Lane>, rate: f64) {
+        for id in self.ledger.ids() {
+            let busy = lanes.values().filter(|lane| lane.source == id).count();
+            if let Some(account) = self.ledger.get_mut(id) {
+                account.lanes = busy.min(self.scheduler.lanes_of(id));
+            }
+        }
+        let done = self.scheduler.done().total();
+        let mut sources = self.ledger.reports();
+        sources.extend(self.order.refused.iter().cloned());
+        self.status.update(|now| {
+            let stage = if done > 0 { Stage::Downloading } else { Stage::Connecting };
+            *now = Snapshot { stage, done, total: self.scheduler.size(), per_second: rate as u64, sources };
+        });
+    }
+
+    async fn save(&mut self) -> Result<(), Failure> {
+        let state = checkpoint::save(self.scheduler.size(), self.ledger);
+        self.staging.checkpoint(&state).await.map_err(|error| stored(&error))
+    }
+}
+
+fn too_large(limit: u64) -> SourceError {
+    let message = format!("the content has more than the {limit} bytes a download may have");
+    SourceError { fault: Fault::Gone, reason: reason::TOO_LARGE, message }
+}

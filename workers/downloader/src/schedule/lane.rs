@@ -1,0 +1,55 @@
+//! One connection and the run of bytes it is fetching.
+
+use std::time::Duration;
+
+use super::event::SourceId;
+use super::rate::{Rate, Time};
+use super::span::Span;
+
+/// A run of bytes under way.
+#[derive(Debug)]
+pub(super) struct Run {
+    /// What was asked; the end moves with [`super::event::Action::Bound`].
+    pub(super) span: Span,
+    /// Offset of the next byte to come.
+    pub(super) position: u64,
+    /// When it was asked for.
+    pub(super) asked_at: Time,
+    /// When the answer began.
+    pub(super) opened_at: Option<Time>,
+    /// When the last byte (or the answer's head, or the request) was seen.
+    pub(super) heard_at: Time,
+    /// Rate of this run.
+    pub(super) rate: Rate,
+}
+
+impl Run {
+    pub(super) fn new(now: Time, span: Span) -> Self {
+        Self { span, position: span.start(), asked_at: now, opened_at: None, heard_at: now, rate: Rate::starting(now) }
+    }
+
+    /// Bytes still to come, `None` when the run is complete.
+    pub(super) fn rest(&self) -> Option<Span> {
+        Span::new(self.position, self.span.end())
+    }
+
+    /// When the run is expected to be complete, in seconds from `now`, given what its source is known for.
+    pub(super) fn eta(&self, now: Time, latency: Duration, source_rate: f64) -> f64 {
+        let Some(rest) = self.rest() else { return 0.0 };
+        let bytes = rest.len() as f64;
+        let waited = now.saturating_sub(self.asked_at).as_secs_f64();
+        if self.position > self.span.start() {
+            return bytes / self.rate.at(now).max(1.0);
+        }
+        // Nothing has come: the longer it has kept us waiting, the longer it is expected to.
+        (latency.as_secs_f64() - waited).max(waited) + bytes / source_rate.max(1.0)
+    }
+}
+
+/// One connection to a source.
+#[derive(Debug)]
+pub(super) struct Lane {
+    pub(super) source: SourceId,
+    /// `None` while the connection is open and waits for work.
+    pub(super) run: Option<Run>,
+}

@@ -1,0 +1,409 @@
+//! The state machine itself: events change the state, [`Scheduler::poll`] hands out work.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+
+use super::event::{Action, Event, Fault, LaneId, SourceId, SourceSpec, Standing};
+use super::host::Host;
+use super::lane::{Lane, Run};
+use super::rate::Time;
+use super::run_length::run_of;
+use super::settings::Settings;
+use super::source::Source;
+use super::span::{Span, SpanSet};
+use super::steal::{self, Thief, Victim};
+
+/// While the length is unknown one request is under way; another source is tried after this silence.
+const HEDGE: Duration = Duration::from_secs(1);
+
+/// Bytes per second of a lane while nothing was measured anywhere.
+const ASSUMED_RATE: f64 = 1_048_576.0;
+
+/// Decides who fetches what. See the module documentation.
+#[derive(Debug)]
+pub struct Scheduler {
+    settings: Settings,
+    size: Option<u64>,
+    free: SpanSet,
+    done: SpanSet,
+    sources: BTreeMap<SourceId, Source>,
+    hosts: BTreeMap<String, Host>,
+    lanes: BTreeMap<LaneId, Lane>,
+    next_lane: u64,
+    rng: SmallRng,
+    actions: Vec<Action>,
+}
+
+impl Scheduler {
+    /// A scheduler for a content of `size` bytes (`None`: not known yet) of which `done` is already there.
+    #[must_use]
+    pub fn new(settings: Settings, size: Option<u64>, done: SpanSet, seed: u64) -> Self {
+        let mut free = SpanSet::of(Span::new(0, size.unwrap_or(u64::MAX)));
+        done.iter().for_each(|span| free.remove(span));
+        Self {
+            settings,
+            size,
+            free,
+            done,
+            sources: BTreeMap::new(),
+            hosts: BTreeMap::new(),
+            lanes: BTreeMap::new(),
+            next_lane: 0,
+            rng: SmallRng::seed_from_u64(seed),
+            actions: Vec::new(),
+        }
+    }
+
+    /// Makes a source known.
+    pub fn add(&mut self, id: SourceId, spec: SourceSpec, standing: Standing) {
+        let lanes = self.settings.lanes_per_host;
+        self.hosts.entry(spec.host.clone()).or_insert_with(|| Host::new(lanes));
+        self.sources.insert(id, Source::new(spec, standing));
+    }
+
+    /// Length of the content in bytes, once known.
+    #[must_use]
+    pub fn size(&self) -> Option<u64> {
+        self.size
+    }
+
+    /// What is there.
+    #[must_use]
+    pub fn done(&self) -> &SpanSet {
+        &self.done
+    }
+
+    /// True when every byte of the content is there.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.size.is_some_and(|size| Span::new(0, size).is_none_or(|all| self.done.covers(all)))
+    }
+
+    /// True when no source may be asked: nothing more will come unless a standing changes.
+    #[must_use]
+    pub fn is_exhausted(&self) -> bool {
+        !self.sources.values().any(|source| source.standing == Standing::Active)
+            && self.lanes.values().all(|lane| lane.run.is_none())
+    }
+
+    /// Whether `id` may be asked; an unknown source counts as dropped.
+    #[must_use]
+    pub fn standing(&self, id: SourceId) -> Standing {
+        self.sources.get(&id).map_or(Standing::Dropped, |source| source.standing)
+    }
+
+    /// Number of lanes fetching from `id` now.
+    #[must_use]
+    pub fn lanes_of(&self, id: SourceId) -> usize {
+        self.lanes.values().filter(|lane| lane.source == id && lane.run.is_some()).count()
+    }
+
+    /// Changes whether a source may be asked. A source that may not loses its lanes at once.
+    pub fn set_standing(&mut self, id: SourceId, standing: Standing) {
+        if let Some(source) = self.sources.get_mut(&id) {
+            source.standing = standing;
+        }
+        if standing != Standing::Active {
+            let of_source: Vec<LaneId> = self.lanes.iter().filter(|(_, l)| l.source == id).map(|(&id, _)| id).collect();
+            of_source.into_iter().for_each(|lane| self.cancel(lane));
+        }
+    }
+
+    /// Sets the length of the content, when something other than an answer tells it.
+    pub fn set_size(&mut self, size: u64) {
+        self.size = Some(size);
+        if let Some(beyond) = Span::new(size, u64::MAX) {
+            self.free.remove(beyond);
+            self.done.remove(beyond);
+        }
+        let beyond: Vec<LaneId> =
+            self.running().filter(|(_, _, run)| run.position >= size).map(|(id, ..)| id).collect();
+        beyond.into_iter().for_each(|lane| self.cancel(lane));
+        for run in self.lanes.values_mut().filter_map(|lane| lane.run.as_mut()) {
+            if let Some(span) = Span::new(run.span.start(), run.span.end().min(size)) {
+                run.span = span;
+            }
+        }
+    }
+
+    /// Takes bytes back that turned out to be wrong: they are fetched again. Lanes are not touched.
+    pub fn forget(&mut self, spans: &SpanSet) {
+        for span in spans.iter() {
+            for held in self.done.intersect(span).iter() {
+                self.free.insert(held);
+            }
+            self.done.remove(span);
+        }
+    }
+
+    /// Takes in what happened at `now`. Events of lanes that were cancelled are ignored.
+    pub fn on(&mut self, now: Time, event: Event) {
+        match event {
+            Event::Opened { lane, size, ranges } => self.opened(now, lane, size, ranges),
+            Event::Received { lane, bytes } => self.received(now, lane, bytes),
+            Event::Finished { lane } => self.finished(now, lane),
+            Event::Failed { lane, fault } => self.failed(now, lane, fault),
+        }
+    }
+
+    /// Hands out what is to be done now, in order.
+    pub fn poll(&mut self, now: Time) -> Vec<Action> {
+        self.expire(now);
+        while !self.is_complete() && self.assign(now) {}
+        std::mem::take(&mut self.actions)
+    }
+
+    /// When [`Scheduler::poll`] should be called next even if nothing happens.
+    #[must_use]
+    pub fn wakes_at(&self, now: Time) -> Option<Time> {
+        let hosts = self.hosts.values().filter_map(|host| host.wakes_at(now));
+        let idle = self.running().map(|(_, _, run)| run.heard_at + self.settings.idle_timeout);
+        // A tail may become worth taking over, or a silent first request worth hedging, as time passes.
+        let look = (!self.is_complete()).then(|| now + self.settings.min_gain);
+        hosts.chain(idle).chain(look).min()
+    }
+
+    fn opened(&mut self, now: Time, id: LaneId, size: Option<u64>, ranges: bool) {
+        let Some((source, run)) = Self::run_mut(&mut self.lanes, &mut self.sources, id) else { return };
+        run.opened_at = Some(now);
+        run.heard_at = now;
+        run.rate = super::rate::Rate::starting(now);
+        source.answered(run.asked_at, now);
+        source.ranges = Some(ranges);
+        let position = run.position;
+        let end = run.span.end();
+        if let (None, Some(size)) = (self.size, size) {
+            self.set_size(size);
+        }
+        if !ranges && position < end {
+            // The answer is the whole content: let the lane have all that is free behind its run.
+            if let Some(behind) = Span::new(end, u64::MAX)
+                && let Some(more) = self.free.intersect(behind).first()
+                && more.start() == end
+            {
+                self.free.remove(more);
+                self.bound(id, more.end());
+            }
+        }
+    }
+
+    fn received(&mut self, now: Time, id: LaneId, bytes: u64) {
+        let Some((source, run)) = Self::run_mut(&mut self.lanes, &mut self.sources, id) else { return };
+        run.heard_at = now;
+        run.rate.add(now, bytes);
+        source.faults = 0;
+        let end = run.position.saturating_add(bytes).min(run.span.end());
+        let host = source.spec.host.clone();
+        if let Some(written) = Span::new(run.position, end) {
+            run.position = end;
+            self.done.insert(written);
+        }
+        if let Some(host) = self.hosts.get_mut(&host) {
+            host.worked();
+        }
+    }
+
+    fn finished(&mut self, now: Time, id: LaneId) {
+        let Some(run) = self.end_run(now, id) else { return };
+        match (self.size, run.rest()) {
+            (None, _) => self.set_size(run.position),
+            (Some(_), Some(rest)) => self.free.insert(rest),
+            (Some(_), None) => {}
+        }
+    }
+
+    fn failed(&mut self, now: Time, id: LaneId, fault: Fault) {
+        let Some(run) = self.end_run(now, id) else { return };
+        if let Some(rest) = run.rest() {
+            self.free.insert(rest);
+        }
+        if let Some(lane) = self.lanes.remove(&id) {
+            self.blame(now, lane.source, fault);
+        }
+    }
+
+    /// Counts a fault against a source and its host.
+    fn blame(&mut self, now: Time, id: SourceId, fault: Fault) {
+        let Some(source) = self.sources.get_mut(&id) else { return };
+        let host = source.spec.host.clone();
+        match fault {
+            Fault::NoRanges => source.ranges = Some(false),
+            Fault::Gone => source.standing = Standing::Dropped,
+            Fault::Transient | Fault::Stalled | Fault::Throttled { .. } => {
+                source.faults += 1;
+                if source.faults >= self.settings.attempts {
+                    source.standing = Standing::Dropped;
+                }
+            }
+        }
+        let busy =
+            self.running().filter(|(_, source, run)| source.spec.host == host && run.opened_at.is_some()).count();
+        if let Some(host) = self.hosts.get_mut(&host) {
+            host.failed(now, fault, busy, &self.settings, &mut self.rng);
+        }
+    }
+
+    /// Gives up lanes that have been silent for the idle time.
+    fn expire(&mut self, now: Time) {
+        let timeout = self.settings.idle_timeout;
+        let silent: Vec<LaneId> =
+            self.running().filter(|(_, _, run)| run.heard_at + timeout <= now).map(|(id, ..)| id).collect();
+        for id in silent {
+            self.actions.push(Action::Cancel { lane: id });
+            self.failed(now, id, Fault::Stalled);
+        }
+    }
+
+    /// Gives work to one lane; false when nobody can take any.
+    fn assign(&mut self, now: Time) -> bool {
+        if self.size.is_none() && self.running().any(|(_, _, run)| run.heard_at + HEDGE > now) {
+            return false;
+        }
+        for id in self.candidates(now) {
+            if let Some(span) = self.free_run(id) {
+                self.free.remove(span);
+                self.fetch(now, id, span);
+                return true;
+            }
+            if self.steal_for(now, id) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Sources that may take one more lane: those with the fewest lanes first, then the fastest, then by priority.
+    fn candidates(&self, now: Time) -> Vec<SourceId> {
+        let mut busy: BTreeMap<SourceId, usize> = BTreeMap::new();
+        let mut busy_host: BTreeMap<&str, usize> = BTreeMap::new();
+        for (_, source, _) in self.running() {
+            *busy_host.entry(&source.spec.host).or_default() += 1;
+        }
+        for lane in self.lanes.values().filter(|lane| lane.run.is_some()) {
+            *busy.entry(lane.source).or_default() += 1;
+        }
+        if busy.values().sum::<usize>() >= self.settings.lanes {
+            return Vec::new();
+        }
+        let running = |id: SourceId| busy.get(&id).copied().unwrap_or(0);
+        let may = |(id, source): &(&SourceId, &Source)| {
+            let host = self.hosts.get(&source.spec.host).map_or(0, |host| host.allowed(now));
+            running(**id) < source.lanes() && busy_host.get(&*source.spec.host).copied().unwrap_or(0) < host
+        };
+        let mut able: Vec<(&SourceId, &Source)> = self.sources.iter().filter(may).collect();
+        able.sort_by(|(a, x), (b, y)| {
+            let speed = |source: &Source| source.lane_rate().unwrap_or(0.0);
+            running(**a)
+                .cmp(&running(**b))
+                .then(speed(y).total_cmp(&speed(x)))
+                .then(x.spec.priority.cmp(&y.spec.priority))
+                .then(a.cmp(b))
+        });
+        able.into_iter().map(|(&id, _)| id).collect()
+    }
+
+    /// The free bytes `id` should fetch next, in playback order.
+    fn free_run(&self, id: SourceId) -> Option<Span> {
+        let source = self.sources.get(&id)?;
+        let extent = self.free.first()?;
+        if source.ranges == Some(false) {
+            return Some(extent);
+        }
+        let active = self.sources.values().filter(|s| s.standing == Standing::Active && s.ranges != Some(false));
+        let lanes = active.map(|s| s.spec.lanes.max(1)).sum::<usize>().min(self.settings.lanes);
+        Some(run_of(extent, self.free.total(), lanes, source.lane_rate(), &self.settings))
+    }
+
+    /// Takes over the tail of the run that would end last, if `id` makes it end sooner.
+    fn steal_for(&mut self, now: Time, id: SourceId) -> bool {
+        let Some(source) = self.sources.get(&id) else { return false };
+        if self.size.is_none() || source.ranges == Some(false) {
+            return false;
+        }
+        let thief = Thief { rate: source.lane_rate(), latency: source.latency().as_secs_f64() };
+        // A run that has just begun is given its time: taking it over at once would only begin it again.
+        let settled = |run: &Run| now.saturating_sub(run.asked_at) >= self.settings.min_gain;
+        let victims = self.running().filter(|(_, _, run)| settled(run)).filter_map(|(lane, source, run)| {
+            let known = source.lane_rate().or(thief.rate).unwrap_or(ASSUMED_RATE);
+            Some(Victim { lane, rest: run.rest()?, eta: run.eta(now, source.latency(), known) })
+        });
+        let Some(steal) = steal::best(victims, thief, &self.settings) else { return false };
+        let position = self.lanes.get(&steal.victim).and_then(|lane| lane.run.as_ref()).map(|run| run.position);
+        if position == Some(steal.span.start()) {
+            self.relieve(now, steal.victim);
+        } else {
+            self.bound(steal.victim, steal.span.start());
+        }
+        self.free.remove(steal.span);
+        self.fetch(now, id, steal.span);
+        true
+    }
+
+    /// Stops a lane whose whole rest is taken over; silence counts against its host.
+    fn relieve(&mut self, now: Time, id: LaneId) {
+        let Some((_, source, run)) = self.running().find(|(lane, ..)| *lane == id) else { return };
+        let silent = now.saturating_sub(run.heard_at) > self.settings.idle_timeout / 4;
+        let host = source.spec.host.clone();
+        self.end_run(now, id);
+        self.cancel(id);
+        if silent && let Some(host) = self.hosts.get_mut(&host) {
+            host.failed(now, Fault::Stalled, 0, &self.settings, &mut self.rng);
+        }
+    }
+
+    fn fetch(&mut self, now: Time, source: SourceId, span: Span) {
+        let idle = self.lanes.iter().find(|(_, lane)| lane.source == source && lane.run.is_none()).map(|(&id, _)| id);
+        let lane = idle.unwrap_or_else(|| {
+            self.next_lane += 1;
+            LaneId(self.next_lane)
+        });
+        self.lanes.insert(lane, Lane { source, run: Some(Run::new(now, span)) });
+        self.actions.push(Action::Fetch { lane, source, span });
+    }
+
+    fn bound(&mut self, id: LaneId, end: u64) {
+        if let Some(run) = self.lanes.get_mut(&id).and_then(|lane| lane.run.as_mut())
+            && let Some(span) = Span::new(run.span.start(), end)
+        {
+            run.span = span;
+            self.actions.push(Action::Bound { lane: id, end });
+        }
+    }
+
+    /// Closes a lane; what it had not delivered is free again.
+    fn cancel(&mut self, id: LaneId) {
+        let Some(lane) = self.lanes.remove(&id) else { return };
+        if let Some(rest) = lane.run.and_then(|run| run.rest()) {
+            self.free.insert(rest);
+        }
+        self.actions.push(Action::Cancel { lane: id });
+    }
+
+    /// Ends the lane's run and takes in its rate.
+    fn end_run(&mut self, now: Time, id: LaneId) -> Option<Run> {
+        let lane = self.lanes.get_mut(&id)?;
+        let run = lane.run.take()?;
+        if let Some(source) = self.sources.get_mut(&lane.source)
+            && run.opened_at.is_some()
+        {
+            source.measured(run.rate.at(now));
+        }
+        Some(run)
+    }
+
+    fn running(&self) -> impl Iterator<Item = (LaneId, &Source, &Run)> {
+        self.lanes.iter().filter_map(|(&id, lane)| Some((id, self.sources.get(&lane.source)?, lane.run.as_ref()?)))
+    }
+
+    fn run_mut<'a>(
+        lanes: &'a mut BTreeMap<LaneId, Lane>,
+        sources: &'a mut BTreeMap<SourceId, Source>,
+        id: LaneId,
+    ) -> Option<(&'a mut Source, &'a mut Run)> {
+        let lane = lanes.get_mut(&id)?;
+        Some((sources.get_mut(&lane.source)?, lane.run.as_mut()?))
+    }
+}

@@ -1,0 +1,24 @@
+//! How many bytes to ask for at once.
+//!
+//! Guided self-scheduling (Polychronopoulos and Kuck, IEEE ToC C-36(12), 1987): each run is at most an equal share of half of
+//! what is left, so runs shrink towards the end and lanes finish together without knowing each other's future rate. On top, a
+//! run is no longer than `run_time` at the measured rate, so a slow source never holds much.
+
+use super::settings::Settings;
+use super::span::Span;
+
+/// The first part of `extent` that one lane should fetch.
+///
+/// `free` is the number of unassigned bytes of the content, `lanes` the number of lanes that could share them, `rate` the lane's
+/// measured bytes per second.
+pub(super) fn run_of(extent: Span, free: u64, lanes: usize, rate: Option<f64>, settings: &Settings) -> Span {
+    if lanes <= 1 {
+        return extent;
+    }
+    let share = free / (2 * lanes as u64);
+    let by_rate = rate.map_or(settings.first_run, |rate| (rate * settings.run_time.as_secs_f64()) as u64);
+    let least = rate.map_or(settings.min_run, |rate| settings.min_run.min((rate * 2.0) as u64)).max(settings.align);
+    let length = share.min(by_rate).clamp(least, settings.max_run.max(least));
+    let end = extent.start().saturating_add(length).next_multiple_of(settings.align.max(1)).min(extent.end());
+    Span::new(extent.start(), end).unwrap_or(extent)
+}

@@ -1,0 +1,54 @@
+//! The scheduler's constants, as one value the caller may change.
+
+use std::time::Duration;
+
+/// Limits and lengths of the scheduler.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Connections in all.
+    pub lanes: usize,
+    /// Connections to one host.
+    pub lanes_per_host: usize,
+    /// Bytes asked of a source whose rate is unknown.
+    pub first_run: u64,
+    /// Least bytes of a run while free bytes remain.
+    pub min_run: u64,
+    /// Most bytes of a run while others could share the work.
+    pub max_run: u64,
+    /// How long a run should take at the measured rate.
+    pub run_time: Duration,
+    /// Run ends are multiples of this many bytes, except at the end of the content.
+    pub align: u64,
+    /// A lane without a byte for this long is given up (p2sp failure table: stall).
+    pub idle_timeout: Duration,
+    /// A tail is taken over only when that saves at least this much time.
+    pub min_gain: Duration,
+    /// Faults in a row, without a byte between them, after which a source is dropped.
+    pub attempts: u32,
+    /// First back-off; doubles with each fault in a row.
+    pub backoff: Duration,
+    /// Longest back-off.
+    pub backoff_cap: Duration,
+    /// Longest `Retry-After` that is honoured; a longer one is cut to this.
+    pub retry_after_cap: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            lanes: 64,
+            lanes_per_host: 16,
+            first_run: 4 << 20,
+            min_run: 1 << 20,
+            max_run: 128 << 20,
+            run_time: Duration::from_secs(10),
+            align: 64 << 10,
+            idle_timeout: Duration::from_secs(12),
+            min_gain: Duration::from_millis(200),
+            attempts: 6,
+            backoff: Duration::from_millis(500),
+            backoff_cap: Duration::from_secs(60),
+            retry_after_cap: Duration::from_secs(600),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Without a cluster: links on the command line, a file or a store as the place.
+//!
+//! A file is fetched through a small store of its own beside it (`.NAME.videocloud`), which is what makes a killed run resumable and
+//! keeps unverified bytes from the output path. It goes when the file is in place.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use tokio_util::sync::CancellationToken;
+use videocloud_downloader::engine::{Fetched, Status, fetch};
+use videocloud_downloader::task::{Network, order};
+use videocloud_protocol::content::Visibility;
+use videocloud_protocol::failure::{Failure, FailureClass, reason};
+use videocloud_protocol::ids::TaskId;
+use videocloud_protocol::task::{DownloadLimits, DownloadTask, SourceSpec};
+use videocloud_protocol::tracker::Wanted;
+use videocloud_store::{Store, StoreUrl};
+
+use crate::bad_spec;
+use crate::cli::Cli;
+use crate::display::Display;
+
+/// Downloads what the flags say.
+pub(crate) async fn run(cli: Cli, stop: &CancellationToken) -> Result<(), Failure> {
+    if cli.source.is_empty() {
+        return Err(bad_spec("failed to start: no --source URL; see --help"));
+    }
+    let place = Place::of(&cli)?;
+    let network = Network::new(cli.allow_network.iter().flatten().copied().collect(), cli.ca_file.as_deref());
+    let mut order = order(task(&cli)?, &network.map_err(bad_spec)?)?;
+    order.any_content = !cli.media_only;
+    let scratch = cli.worker.scratch.clone().unwrap_or_else(std::env::temp_dir);
+    let store = Store::open(&place.store, &scratch);
+    let store = store.map_err(|error| Failure::new(error.class(), reason::INTERNAL, error.to_string()))?;
+    let status = Status::default();
+    let display = Display::start(&cli, status.clone());
+    let fetched = fetch(&order, &store, &status, stop).await;
+    let done = fetched.and_then(|fetched| place.settle(&fetched).map(|()| fetched));
+    display.end(&status.now(), &done).await;
+    done.map(drop)
+}
+
+fn task(cli: &Cli) -> Result<DownloadTask, Failure> {
+    let headers = cli.header.iter().map(|header| {
+        let (name, value) =
+            header.split_once(':').ok_or_else(|| bad_spec("failed to read --header: no colon in it"))?;
+        Ok((name.trim().to_owned(), value.trim().to_owned()))
+    });
+    let headers = headers.collect::<Result<Vec<_>, Failure>>()?;
+    let wanted = Wanted {
+        links: cli.source.clone(),
+        digest: cli.digest.clone(),
+        size: cli.size,
+        visibility: Visibility::Public,
+        variant: String::new(),
+    };
+    let key = wanted.key();
+    let source = |(number, link): (usize, &videocloud_protocol::link::Link)| SourceSpec {
+        name: format!("source-{}", number + 1),
+        link: link.clone(),
+        select: None,
+        headers: headers.clone(),
+        priority: 100,
+        credentials: None,
+    };
+    Ok(DownloadTask {
+        task: TaskId::download(&key),
+        key,
+        sources: cli.source.iter().enumerate().map(source).collect(),
+        digest: cli.digest.clone(),
+        size: cli.size,
+        visibility: Visibility::Public,
+        limits: DownloadLimits {
+            max_size: cli.max_size,
+            progress_deadline_seconds: cli.progress_deadline,
+            connections_per_host: cli.connections,
+            bytes_per_second: None,
+        },
+        any_content: true,
+        known: Vec::new(),
+    })
+}
+
+/// Where the content goes.
+struct Place {
+    store: StoreUrl,
+    /// The output file and the folder of its own store.
+    file: Option<(PathBuf, PathBuf)>,
+}
+
+impl Place {
+    fn of(cli: &Cli) -> Result<Self, Failure> {
+        match (&cli.output, &cli.store) {
+            (Some(output), _) => {
+                let name = output.file_name().ok_or_else(|| bad_spec("failed to use --output: it names no file"))?;
+                if output.exists() {
+                    return Err(bad_spec(format!("failed to use --output: {} exists already", output.display())));
+                }
+                let mut hidden = OsString::from(".");
+                hidden.push(name);
+                hidden.push(".videocloud");
+                let folder = std::path::absolute(output).map_err(bad_spec)?.with_file_name(hidden);
+                Ok(Self { store: StoreUrl::Folder(folder.clone()), file: Some((output.clone(), folder)) })
+            }
+            (None, Some(store)) => Ok(Self { store: store.clone(), file: None }),
+            (None, None) => Err(bad_spec("failed to start: no --output FILE and no --store URL; see --help")),
+        }
+    }
+
+    /// Moves a verified content to the output path.
+    fn settle(&self, fetched: &Fetched) -> Result<(), Failure> {
+        let Some((output, folder)) = &self.file else { return Ok(()) };
+        let id = fetched.content.id.to_string();
+        let blob = folder.join("blobs").join(&id[..2]).join(&id);
+        let failed = |error: std::io::Error| {
+            let message = format!("failed to put {} in place: {error}", output.display());
+            Failure::new(FailureClass::StoreFull, reason::STORE_FULL, message)
+        };
+        make_writable(&blob);
+        std::fs::rename(&blob, output).map_err(failed)?;
+        if let Err(error) = std::fs::remove_dir_all(folder) {
+            tracing::warn!(%error, folder = %folder.display(), "failed to remove the working folder");
+        }
+        Ok(())
+    }
+}
+
+/// Blobs of a store may be read-only; a user's file is not.
+fn make_writable(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    if let Err(error) = std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)) {
+        tracing::debug!(%error, "failed to set the mode of the file");
+    }
+}

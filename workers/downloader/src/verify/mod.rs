@@ -1,0 +1,73 @@
+//! Whether the bytes in the staging area are what was wanted: size, digest, and that they are media at all.
+
+mod ed2k;
+mod hashes;
+mod sniff;
+mod three_chunk;
+
+use videocloud_protocol::content::{ContentManifest, Verification};
+use videocloud_protocol::digest::Digest;
+use videocloud_protocol::failure::{Failure, FailureClass, reason};
+use videocloud_protocol::ids::ContentId;
+use videocloud_store::Staging;
+
+pub use hashes::Hashes;
+pub use sniff::{Kind, sniff};
+
+use crate::engine::{Order, Status, stored};
+
+/// Bytes the kind of a content is told by.
+const HEAD: usize = 8192;
+
+/// What verification found.
+#[derive(Debug)]
+pub enum Verdict {
+    /// It is what was wanted; the manifest lacks only the time of publication.
+    Good(ContentManifest),
+    /// The digest does not hold; this is the one the bytes have.
+    WrongDigest(String),
+    /// It cannot be what was wanted, whoever sent it.
+    Bad(Failure),
+}
+
+/// Reads the `size` staged bytes back, hashes them and judges.
+///
+/// # Errors
+/// The staging area cannot be read.
+pub async fn verify(
+    staging: &Staging,
+    size: u64,
+    order: &Order,
+    verification: Verification,
+    status: &Status,
+) -> Result<Verdict, Failure> {
+    if size == 0 {
+        let message = "there is not one byte behind the link; check it";
+        return Ok(Verdict::Bad(Failure::new(FailureClass::BadInput, reason::EMPTY, message)));
+    }
+    let head =
+        staging.read_at(0, usize::try_from(size).unwrap_or(HEAD).min(HEAD)).await.map_err(|error| stored(&error))?;
+    let kind = sniff(&head);
+    if let (Kind::Other(what), false) = (&kind, order.any_content) {
+        let message = format!("what came is {what}, not a video; check that the link leads to the file itself");
+        return Ok(Verdict::Bad(Failure::new(FailureClass::BadInput, reason::NOT_MEDIA, message)));
+    }
+    let hashes = hashes::read(staging, size, status).await?;
+    if let Some(wanted) = &order.digest {
+        let actual = hashes.digest(wanted.algorithm());
+        if actual.as_ref() != Some(wanted) {
+            return Ok(Verdict::WrongDigest(actual.as_ref().map_or_else(String::new, Digest::to_string)));
+        }
+    }
+    let mut content = hashes.known_by();
+    content.three_chunk = Some(three_chunk::of(staging, size).await?);
+    Ok(Verdict::Good(ContentManifest {
+        id: ContentId::from_bytes(hashes.sha256),
+        size,
+        mime: kind.mime().to_owned(),
+        hashes: content,
+        verification,
+        visibility: order.visibility.clone(),
+        created: 0,
+    }))
+}
