@@ -61,6 +61,18 @@ impl Store {
         Self::open_with_keys(url, scratch, None)
     }
 
+    /// Opens a store only to read it: no folder is made, so a volume may be mounted read-only, and may be empty as yet.
+    ///
+    /// # Errors
+    /// [`StoreError::BadUrl`], or [`StoreError::Io`] when the folder cannot be named.
+    pub fn open_to_read(url: &StoreUrl) -> Result<Self> {
+        let objects = match url {
+            StoreUrl::Folder(root) => Objects::Fs(FsObjects::open_to_read(root)?),
+            StoreUrl::Bucket(bucket) => Objects::S3(S3Objects::open(bucket, None)?),
+        };
+        Ok(Self(Arc::new(Inner { objects, url: url.clone(), scratch: std::env::temp_dir() })))
+    }
+
     /// As [`Store::open`], with the credentials of the S3 server given here instead of by the environment.
     ///
     /// # Errors

@@ -44,6 +44,12 @@ impl FsObjects {
         Ok(Self { root: Arc::new(root) })
     }
 
+    /// A root folder that is not made and that nothing will be written to.
+    pub(crate) fn open_to_read(root: &Path) -> Result<Self> {
+        let root = std::path::absolute(root).map_err(|e| StoreError::io("open", root.display().to_string(), e))?;
+        Ok(Self { root: Arc::new(root) })
+    }
+
     /// The file of an object.
     pub(crate) fn file_path(&self, path: &ObjectPath) -> PathBuf {
         self.root.join(path.as_str())
