@@ -1,0 +1,159 @@
+//! The shelves of the edge, and where each is filled from.
+
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+
+use videocloud_protocol::{
+    content::ContentManifest,
+    ids::{ContentId, RenditionKey},
+    publication::Publication,
+    rendition::RenditionManifest,
+    tracker::{Client, ClientError},
+};
+use videocloud_store::{Store, StoreError};
+
+use super::shelf::{Shelf, Terms, Unavailable};
+
+/// Longest wait for the tracker while a client waits: with an older answer at hand, better that than a pause in playback.
+const TRACKER_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What others decide and may change: asked again within seconds, so that what was taken off the edge is gone from it.
+const DECISIONS: Terms = Terms {
+    entries: NonZeroUsize::MIN.saturating_add(9_999),
+    fresh: Duration::from_secs(2),
+    stale: Duration::from_secs(5),
+    absent: Duration::from_secs(1),
+};
+
+/// What never changes while it exists. The index of a two-hour track takes about 50 kB.
+const MANIFESTS: Terms = Terms {
+    entries: NonZeroUsize::MIN.saturating_add(1_023),
+    fresh: Duration::from_secs(600),
+    stale: Duration::from_secs(1200),
+    absent: Duration::from_secs(1),
+};
+
+/// Nothing is known of it, and whoever could tell did not answer.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to look up {what}: {source}")]
+pub struct LookupError {
+    what: String,
+    source: Unavailable,
+}
+
+/// Why the tracker was not heard.
+#[derive(Debug, thiserror::Error)]
+enum AskError {
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error("the tracker did not answer within {TRACKER_TIMEOUT:?}")]
+    Timeout,
+}
+
+/// What is known of publications, contents and renditions.
+#[derive(Debug)]
+pub struct Catalogue {
+    tracker: Option<Client>,
+    store: Store,
+    publications: Shelf<(String, String), Publication>,
+    contents: Shelf<ContentId, ContentManifest>,
+    originals: Shelf<ContentId, ContentManifest>,
+    renditions: Shelf<RenditionKey, RenditionManifest>,
+}
+
+impl Catalogue {
+    /// Nothing known yet. Without a tracker nothing is published under names, and the store says which contents are public.
+    #[must_use]
+    pub fn new(tracker: Option<Client>, store: Store) -> Self {
+        Self {
+            tracker,
+            store,
+            publications: Shelf::new(DECISIONS),
+            contents: Shelf::new(DECISIONS),
+            originals: Shelf::new(MANIFESTS),
+            renditions: Shelf::new(MANIFESTS),
+        }
+    }
+
+    /// What is published under a name; `None` when nothing.
+    ///
+    /// # Errors
+    /// [`LookupError`] when the tracker does not answer and never did for this name.
+    pub async fn publication(&self, namespace: &str, name: &str) -> Result<Option<Arc<Publication>>, LookupError> {
+        let Some(tracker) = &self.tracker else { return Ok(None) };
+        let key = (namespace.to_owned(), name.to_owned());
+        let fetch = || {
+            let (tracker, (namespace, name)) = (tracker.clone(), key.clone());
+            async move { within(tracker.publication(&namespace, &name)).await }
+        };
+        let found = self.publications.get(&key, fetch).await;
+        found.map_err(|source| LookupError { what: format!("{namespace}/{name}"), source })
+    }
+
+    /// A content as the tracker knows it, or the store when there is no tracker or it does not answer; `None` when it does not
+    /// exist.
+    ///
+    /// # Errors
+    /// [`LookupError`].
+    pub async fn content(&self, id: &ContentId) -> Result<Option<Arc<ContentManifest>>, LookupError> {
+        let Some(tracker) = &self.tracker else { return self.original(id).await };
+        let fetch = || {
+            let (tracker, id) = (tracker.clone(), *id);
+            async move { within(tracker.content(&id)).await }
+        };
+        match self.contents.get(id, fetch).await {
+            Ok(found) => Ok(found),
+            Err(_) => self.original(id).await,
+        }
+    }
+
+    /// The manifest of a content in the store; `None` when it does not exist.
+    ///
+    /// # Errors
+    /// [`LookupError`].
+    pub async fn original(&self, id: &ContentId) -> Result<Option<Arc<ContentManifest>>, LookupError> {
+        let (store, key) = (self.store.clone(), *id);
+        let found = self.originals.get(id, || async move { existing(store.manifest(&key).await) }).await;
+        found.map_err(|source| LookupError { what: format!("content {id}"), source })
+    }
+
+    /// The manifest of a rendition in the store; `None` when it does not exist.
+    ///
+    /// # Errors
+    /// [`LookupError`].
+    pub async fn rendition(&self, key: &RenditionKey) -> Result<Option<Arc<RenditionManifest>>, LookupError> {
+        let (store, wanted) = (self.store.clone(), *key);
+        let found = self.renditions.get(key, || async move { existing(store.rendition(&wanted).await) }).await;
+        found.map_err(|source| LookupError { what: format!("rendition {key}"), source })
+    }
+
+    /// Forgets a rendition whose files were not where its manifest said: it was deleted, and perhaps made anew.
+    pub fn forget_rendition(&self, key: &RenditionKey) {
+        self.renditions.forget(key);
+    }
+
+    /// Forgets a content whose bytes were not there.
+    pub fn forget_content(&self, id: &ContentId) {
+        self.contents.forget(id);
+        self.originals.forget(id);
+    }
+
+    /// Waits for questions under way.
+    pub async fn close(&self) {
+        self.publications.close().await;
+        self.contents.close().await;
+        self.originals.close().await;
+        self.renditions.close().await;
+    }
+}
+
+async fn within<T>(call: impl Future<Output = Result<T, ClientError>>) -> Result<T, AskError> {
+    tokio::time::timeout(TRACKER_TIMEOUT, call).await.map_err(|_| AskError::Timeout)?.map_err(AskError::from)
+}
+
+fn existing<T>(found: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,142 @@
+//! The body of an answer: a text, or bytes of the store sent piece by piece as their rate allows.
+
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt, stream::BoxStream};
+use http_body::{Frame, SizeHint};
+use prometheus_client::metrics::counter::Counter;
+
+use crate::{
+    pulse,
+    rates::Sending,
+    source::{Reader, reader::ReadError},
+};
+
+/// A body of an answer.
+pub enum Body {
+    /// What is there as a whole.
+    Whole(Option<Bytes>),
+    /// What is still to be read.
+    Stream(BoxStream<'static, Result<Bytes, ReadError>>),
+}
+
+impl Body {
+    /// No bytes.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self::Whole(None)
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Self::Whole((!text.is_empty()).then(|| text.into()))
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = ReadError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ReadError>>> {
+        match &mut *self {
+            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Stream(stream) => stream.poll_next_unpin(cx).map(|next| next.map(|piece| piece.map(Frame::data))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, Self::Whole(None))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            // The length is in the head already; what is left is not counted again.
+            Self::Stream(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// One thing to send.
+#[derive(Debug)]
+pub enum Step {
+    /// These bytes.
+    Bytes(Bytes),
+    /// Bytes `at..end` of the blob.
+    Range {
+        /// The next one.
+        at: u64,
+        /// The one after the last.
+        end: u64,
+    },
+}
+
+/// Bytes on their way.
+pub struct Transfer {
+    /// Reads them.
+    pub reader: Reader,
+    /// What is left to send.
+    pub steps: VecDeque<Step>,
+    /// Allows them.
+    pub sending: Sending,
+    /// Keeps the connection from being cut while they wait.
+    pub flight: pulse::Body,
+    /// Counts them.
+    pub sent: Counter,
+}
+
+impl Transfer {
+    /// Reads the first piece, so that a failure can still be told by the status, and makes a body of it and the rest.
+    ///
+    /// # Errors
+    /// [`ReadError`] of the first piece.
+    pub async fn begin(mut self) -> Result<Body, ReadError> {
+        let Some(first) = self.next().await.transpose()? else { return Ok(Body::empty()) };
+        if self.steps.is_empty() {
+            return Ok(Body::Whole(Some(first)));
+        }
+        let first = futures::stream::once(async { Ok(first) });
+        Ok(Body::Stream(first.chain(self.into_stream()).boxed()))
+    }
+
+    fn into_stream(self) -> impl Stream<Item = Result<Bytes, ReadError>> + Send {
+        futures::stream::unfold(self, |mut transfer| async {
+            let next = transfer.next().await?;
+            if let Err(error) = &next {
+                tracing::warn!(%error, "an answer breaks off");
+                transfer.steps.clear();
+            }
+            Some((next, transfer))
+        })
+    }
+
+    async fn next(&mut self) -> Option<Result<Bytes, ReadError>> {
+        let (at, end) = match self.steps.pop_front()? {
+            Step::Bytes(bytes) => return Some(Ok(bytes)),
+            Step::Range { at, end } => (at, end),
+        };
+        let wanted = self.reader.piece().min(end - at);
+        let allowed = match self.sending.try_pass(wanted) {
+            Some(allowed) => allowed,
+            None => {
+                let _waiting = self.flight.paced();
+                self.sending.pass(wanted).await
+            }
+        };
+        let _waiting = self.flight.reads();
+        let read = self.reader.read(at, allowed, end).await;
+        let got = read.as_ref().map_or(0, |bytes| bytes.len() as u64);
+        self.sending.sent(allowed, got);
+        self.sent.inc_by(got);
+        if got > 0 && at + got < end {
+            self.steps.push_front(Step::Range { at: at + got, end });
+        }
+        Some(read)
+    }
+}

@@ -1,0 +1,197 @@
+//! `/v/<namespace>/<name>/…`: what an object's owner shares.
+
+use std::sync::Arc;
+
+use http::Response;
+use videocloud_protocol::{
+    ids::ContentId,
+    playlist::{Addressing, Presentation, Resource, Variant, dash, hls},
+    publication::{Publication, PublishedRendition},
+    rendition::{RenditionManifest, Track, TreePath},
+};
+
+use super::{
+    access::{self, Pass},
+    answer::{self, Refusal},
+    body::Body,
+    entity::{self, Entity},
+    service::{Asked, Edge, Unsent},
+    target::Item,
+};
+
+const NO_RENDITION: Refusal = Refusal::NotFound("this video has no rendition of this name, or it is not ready yet");
+const NO_PLAYLIST: Refusal = Refusal::NotFound("this video has no rendition for streaming yet");
+
+/// A publication a request has been let through to.
+struct Opened<'a> {
+    publication: &'a Publication,
+    pass: Pass,
+    version: String,
+}
+
+impl Edge {
+    pub(super) async fn published(
+        &self,
+        asked: &Asked<'_>,
+        namespace: &str,
+        name: &str,
+        item: &Item,
+    ) -> Result<Response<Body>, Refusal> {
+        let publication = self.0.catalogue.publication(namespace, name).await?;
+        let publication = publication.ok_or(Refusal::NotFound("no video is published under this name"))?;
+        let key = self.0.signing_key.as_ref();
+        let pass = access::check(publication.access, key, (namespace, name), asked.query, asked.now)?;
+        let opened = Opened { version: version(&publication), publication: &publication, pass };
+        match item {
+            Item::Stream(resource @ (Resource::Master | Resource::Mpd)) => {
+                self.presentation(asked, &opened, resource).await
+            }
+            Item::Stream(Resource::Media { rendition, track }) => {
+                let (_, manifest) = self.rendition(&publication, rendition).await?;
+                let text = hls::media(rendition, find(&manifest, track)?, opened.addressing(&opened.query()));
+                let mime = Resource::Master.mime(None);
+                Ok(answer::text(asked.method, asked.headers, text, mime, &entity::keep_playlist(&opened.pass)))
+            }
+            Item::File => {
+                let content = self.0.catalogue.original(&publication.content).await?;
+                let content = content.ok_or(Refusal::Gone("the original of this video is no longer kept"))?;
+                let entity = Entity::original(&content, name, opened.keep(asked));
+                self.send(asked, &entity).await.map_err(|unsent| unsent.refusal(&entity.blob))
+            }
+            item => self.of_rendition(asked, &opened, item).await,
+        }
+    }
+
+    /// A playlist of all renditions that are made for it.
+    async fn presentation(
+        &self,
+        asked: &Asked<'_>,
+        opened: &Opened<'_>,
+        resource: &Resource,
+    ) -> Result<Response<Body>, Refusal> {
+        let mut manifests = Vec::new();
+        for rendition in &opened.publication.renditions {
+            let Some(manifest) = self.0.catalogue.rendition(&rendition.key).await? else { continue };
+            let packaging = &manifest.settings.packaging;
+            let wanted = if *resource == Resource::Mpd { packaging.dash } else { packaging.hls };
+            if wanted && !manifest.tracks.is_empty() {
+                manifests.push((rendition, manifest));
+            }
+        }
+        if manifests.is_empty() {
+            return Err(NO_PLAYLIST);
+        }
+        let variants = manifests.iter().map(|(rendition, manifest)| Variant { name: &rendition.name, manifest });
+        let presentation = Presentation::new(variants.collect());
+        let query = opened.query();
+        let text = match resource {
+            Resource::Mpd => dash::manifest(&presentation, opened.addressing(&query)),
+            _ => hls::master(&presentation, opened.addressing(&query)),
+        };
+        let keep = entity::keep_playlist(&opened.pass);
+        Ok(answer::text(asked.method, asked.headers, text, resource.mime(None), &keep))
+    }
+
+    /// Something that lies in a rendition. One whose files are gone may have been deleted and made anew since its manifest was
+    /// read, so the manifest is read once more.
+    async fn of_rendition(
+        &self,
+        asked: &Asked<'_>,
+        opened: &Opened<'_>,
+        item: &Item,
+    ) -> Result<Response<Body>, Refusal> {
+        let mut again = true;
+        loop {
+            let (rendition, entity) = self.entity(opened, item, opened.keep(asked)).await?;
+            match self.send(asked, &entity).await {
+                Err(Unsent::Missing) => {
+                    self.0.catalogue.forget_rendition(&rendition.key);
+                    if !std::mem::take(&mut again) {
+                        return Err(Unsent::Missing.refusal(&entity.blob));
+                    }
+                }
+                sent => return sent.map_err(|unsent| unsent.refusal(&entity.blob)),
+            }
+        }
+    }
+
+    async fn entity<'a>(
+        &self,
+        opened: &Opened<'a>,
+        item: &Item,
+        keep: String,
+    ) -> Result<(&'a PublishedRendition, Entity), Refusal> {
+        let publication = opened.publication;
+        match item {
+            Item::Stream(
+                resource @ (Resource::Init { rendition, track } | Resource::Segment { rendition, track, .. }),
+            ) => {
+                let (published, manifest) = self.rendition(publication, rendition).await?;
+                let track = find(&manifest, track)?;
+                let range = resource.range(track).ok_or(Refusal::NotFound("this track has no such segment"))?;
+                let entity = Entity::piece(&manifest, track, range, resource.mime(Some(track)), keep);
+                entity.map(|entity| (published, entity)).ok_or(NO_RENDITION)
+            }
+            Item::Progressive { rendition, extension } => {
+                let (published, manifest) = self.rendition(publication, rendition).await?;
+                let file = manifest.progressive.as_ref().filter(|file| file.extension == *extension);
+                let file = file.and_then(|progressive| entity::find(&manifest, &progressive.file));
+                let missing = Refusal::NotFound("this rendition has no progressive file of this kind");
+                Ok((published, Entity::file(&manifest, file.ok_or(missing)?, keep)))
+            }
+            Item::Poster => {
+                for published in &publication.renditions {
+                    let manifest = self.0.catalogue.rendition(&published.key).await?;
+                    let Some(manifest) = manifest else { continue };
+                    let file = manifest.poster.as_ref().and_then(|poster| entity::find(&manifest, poster));
+                    if let Some(file) = file {
+                        return Ok((published, Entity::file(&manifest, file, keep)));
+                    }
+                }
+                Err(Refusal::NotFound("this video has no poster yet"))
+            }
+            Item::File | Item::Stream(_) => Err(NO_RENDITION),
+        }
+    }
+
+    async fn rendition<'a>(
+        &self,
+        publication: &'a Publication,
+        name: &str,
+    ) -> Result<(&'a PublishedRendition, Arc<RenditionManifest>), Refusal> {
+        let published = publication.renditions.iter().find(|rendition| rendition.name == name).ok_or(NO_RENDITION)?;
+        let manifest = self.0.catalogue.rendition(&published.key).await?;
+        Ok((published, manifest.ok_or(NO_RENDITION)?))
+    }
+}
+
+impl Opened<'_> {
+    /// The query for URIs in playlists: the signature, if there is one, and which version of the object the playlist is of.
+    fn query(&self) -> String {
+        match &self.pass {
+            Pass::Public => format!("v={}", self.version),
+            Pass::Signed { query, .. } => format!("{query}&v={}", self.version),
+        }
+    }
+
+    fn addressing<'a>(&self, query: &'a str) -> Addressing<'a> {
+        Addressing::Segments { query }
+    }
+
+    fn keep(&self, asked: &Asked<'_>) -> String {
+        entity::keep(&self.pass, asked.query.version == Some(self.version.as_str()))
+    }
+}
+
+/// Names what an object shares now: an address with it always leads to the same bytes, so these may be kept for ever. An
+/// object may be deleted, and another made of its name.
+fn version(publication: &Publication) -> String {
+    let keys = publication.renditions.iter().map(|rendition| rendition.key.as_bytes().as_slice());
+    let parts = std::iter::once(publication.content.as_bytes().as_slice()).chain(keys);
+    ContentId::derive(parts).to_string()[..16].to_owned()
+}
+
+fn find<'a>(manifest: &'a RenditionManifest, track: &TreePath) -> Result<&'a Track, Refusal> {
+    let found = manifest.tracks.iter().find(|candidate| candidate.name == *track);
+    found.ok_or(Refusal::NotFound("this rendition has no such track"))
+}

@@ -1,0 +1,148 @@
+//! The table in force: which rate a content has now. Tables come numbered and with a time to live; an older one is refused,
+//! and when the last has run out a fallback rate holds until the next.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use videocloud_protocol::{ids::ContentId, tracker::UploaderTable};
+
+/// Most contents one table may name.
+pub const MAX_RATES: usize = 1_000_000;
+/// Longest time to live that is believed: a table must not outlive its maker by long.
+const MAX_TTL: Duration = Duration::from_secs(3600);
+
+/// A table that was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// It is older than the one in force.
+    #[error("failed to take table {offered}: generation {current} is in force")]
+    Old {
+        /// Its generation.
+        offered: u64,
+        /// The one in force.
+        current: u64,
+    },
+    /// It names too many contents.
+    #[error("failed to take a table of {0} contents: at most {MAX_RATES}")]
+    TooLarge(usize),
+}
+
+#[derive(Debug)]
+struct InForce {
+    generation: u64,
+    until: Instant,
+    default: u64,
+    rates: HashMap<ContentId, u64>,
+}
+
+/// What holds, now and after.
+#[derive(Debug)]
+pub struct Allocation {
+    fallback: u64,
+    table: Option<InForce>,
+}
+
+impl Allocation {
+    /// No table yet: each content at `fallback` bytes per second.
+    #[must_use]
+    pub const fn new(fallback: u64) -> Self {
+        Self { fallback, table: None }
+    }
+
+    /// Takes a table.
+    ///
+    /// # Errors
+    /// [`Refused`]; the one in force stays.
+    pub fn take(&mut self, table: UploaderTable, now: Instant) -> Result<(), Refused> {
+        if table.rates.len() > MAX_RATES {
+            return Err(Refused::TooLarge(table.rates.len()));
+        }
+        // A tracker that lost its memory counts from the start again: once the last table ran out, any is news.
+        if let Some(current) = self.in_force(now).map(|current| current.generation)
+            && table.generation <= current
+        {
+            return Err(Refused::Old { offered: table.generation, current });
+        }
+        self.table = Some(InForce {
+            generation: table.generation,
+            until: now + Duration::from_secs(table.ttl_seconds).min(MAX_TTL),
+            default: table.default_rate,
+            rates: table.rates.into_iter().map(|rate| (rate.content, rate.http)).collect(),
+        });
+        Ok(())
+    }
+
+    /// Bytes per second of a content at `now`.
+    #[must_use]
+    pub fn rate(&self, content: &ContentId, now: Instant) -> u64 {
+        match self.in_force(now) {
+            Some(table) => table.rates.get(content).copied().unwrap_or(table.default),
+            None => self.fallback,
+        }
+    }
+
+    /// Generation of the table in force; `None` when there is none.
+    #[must_use]
+    pub fn generation(&self, now: Instant) -> Option<u64> {
+        self.in_force(now).map(|table| table.generation)
+    }
+
+    /// When the table in force runs out.
+    #[must_use]
+    pub fn ends(&self) -> Option<Instant> {
+        self.table.as_ref().map(|table| table.until)
+    }
+
+    fn in_force(&self, now: Instant) -> Option<&InForce> {
+        self.table.as_ref().filter(|table| now < table.until)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use videocloud_protocol::tracker::SwarmRate;
+
+    use super::*;
+
+    fn content(n: u8) -> ContentId {
+        ContentId::from_bytes([n; 32])
+    }
+
+    fn table(generation: u64, http: u64) -> UploaderTable {
+        let rates = vec![SwarmRate { content: content(1), http }];
+        UploaderTable { generation, ttl_seconds: 30, default_rate: 7, rates }
+    }
+
+    #[test]
+    fn a_table_holds_for_its_time_then_the_fallback() {
+        let start = Instant::now();
+        let mut allocation = Allocation::new(3);
+        assert_eq!(allocation.rate(&content(1), start), 3);
+        allocation.take(table(5, 100), start).unwrap();
+        assert_eq!((allocation.rate(&content(1), start), allocation.rate(&content(2), start)), (100, 7));
+        assert_eq!(allocation.ends(), Some(start + Duration::from_secs(30)));
+        assert_eq!(allocation.rate(&content(1), start + Duration::from_secs(30)), 3);
+    }
+
+    #[test]
+    fn older_tables_are_refused_until_the_newer_ran_out() {
+        let start = Instant::now();
+        let mut allocation = Allocation::new(3);
+        allocation.take(table(5, 100), start).unwrap();
+        assert_eq!(allocation.take(table(5, 1), start), Err(Refused::Old { offered: 5, current: 5 }));
+        assert_eq!(allocation.rate(&content(1), start), 100);
+        allocation.take(table(1, 50), start + Duration::from_secs(31)).unwrap();
+        assert_eq!(allocation.rate(&content(1), start + Duration::from_secs(32)), 50);
+    }
+
+    #[test]
+    fn absurd_times_to_live_are_cut() {
+        let start = Instant::now();
+        let mut allocation = Allocation::new(3);
+        allocation.take(UploaderTable { ttl_seconds: u64::MAX, ..table(1, 9) }, start).unwrap();
+        assert_eq!(allocation.rate(&content(1), start + MAX_TTL), 3);
+    }
+}

@@ -1,0 +1,72 @@
+//! A bucket that many senders wait at, each in turn, one piece a time: round robin, as each asks again for its next piece.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
+
+use tokio::sync::{Mutex as Turn, Notify};
+
+use super::bucket::{Bucket, Wait};
+
+/// A bucket with a queue. Whoever stops waiting (its connection ended) leaves the queue and takes nothing.
+#[derive(Debug)]
+pub struct Gate {
+    bucket: Mutex<Bucket>,
+    turn: Turn<()>,
+    changed: Notify,
+}
+
+impl Gate {
+    /// A gate of `rate` bytes per second.
+    #[must_use]
+    pub fn new(rate: u64) -> Self {
+        Self { bucket: Mutex::new(Bucket::new(rate, Instant::now())), turn: Turn::new(()), changed: Notify::new() }
+    }
+
+    /// Bytes per second.
+    #[must_use]
+    pub fn rate(&self) -> u64 {
+        self.with(|bucket| bucket.rate())
+    }
+
+    /// Changes the rate, for those who wait already as well.
+    pub fn set_rate(&self, rate: u64) {
+        if self.rate() != rate {
+            self.with(|bucket| bucket.set_rate(rate, Instant::now()));
+            self.changed.notify_waiters();
+        }
+    }
+
+    /// Takes `bytes` at once, if nobody waits and there is no debt.
+    #[must_use]
+    pub fn try_pass(&self, bytes: u64) -> bool {
+        self.turn.try_lock().is_ok_and(|_turn| self.with(|bucket| bucket.take(bytes, Instant::now())).is_ok())
+    }
+
+    /// Waits for the turn and for the debt to be paid, then takes `bytes`.
+    pub async fn pass(&self, bytes: u64) {
+        let _turn = self.turn.lock().await;
+        loop {
+            // Registered before the look at the bucket, so that no change falls between the two.
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            match self.with(|bucket| bucket.take(bytes, Instant::now())) {
+                Ok(()) => return,
+                Err(Wait::Paused) => changed.await,
+                // Ends early on a change, and at its time otherwise: both mean looking again.
+                Err(Wait::For(wait)) => drop(tokio::time::timeout(wait, changed).await),
+            }
+        }
+    }
+
+    /// Gives back what was taken and not sent.
+    pub fn give_back(&self, bytes: u64) {
+        self.with(|bucket| bucket.give_back(bytes));
+    }
+
+    fn with<T>(&self, f: impl FnOnce(&mut Bucket) -> T) -> T {
+        f(&mut self.bucket.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

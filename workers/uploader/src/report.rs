@@ -1,0 +1,85 @@
+//! The conversation with the tracker: every interval a report of what was sent, answered by the table of rates that holds next.
+//! While nobody answers, the last table holds until it runs out, then the fallback; nothing that was sent goes unreported.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio_util::sync::CancellationToken;
+use videocloud_protocol::tracker::{Client, UploaderReport};
+
+use crate::{metrics::Metrics, rates::Swarms};
+
+/// Longest wait for the tracker.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Reports for one uploader.
+#[derive(Debug)]
+pub struct Reporter {
+    /// The tracker.
+    pub tracker: Client,
+    /// This uploader's name there.
+    pub name: String,
+    /// What it can send, bytes per second.
+    pub capacity: u64,
+    /// Where clients reach it.
+    pub endpoint: Option<String>,
+    /// Time between two reports.
+    pub interval: Duration,
+    /// What is sent, and held to the table.
+    pub swarms: Arc<Swarms>,
+    /// What is counted.
+    pub metrics: Metrics,
+}
+
+impl Reporter {
+    /// Reports until `closing` is cancelled, and once more then.
+    pub async fn run(self, closing: CancellationToken) {
+        let mut failures: u32 = 0;
+        while !closing.is_cancelled() {
+            match self.report().await {
+                true => failures = 0,
+                false => failures = failures.saturating_add(1),
+            }
+            // Uploaders started together must not report together. One that was not heard tries again sooner at first.
+            let pause = if (1..3).contains(&failures) { self.interval / 4 } else { self.interval };
+            let pause = pause.mul_f64(rand::random_range(0.9..1.1));
+            closing.run_until_cancelled(self.pause(pause)).await;
+        }
+        self.report().await;
+    }
+
+    /// Waits, and sees to it that a table which runs out meanwhile does not hold longer.
+    async fn pause(&self, pause: Duration) {
+        let lasts = self.swarms.table_lasts();
+        match lasts {
+            Some(lasts) if lasts < pause => {
+                tokio::time::sleep(lasts).await;
+                self.swarms.enforce();
+                tracing::warn!("the table of rates has run out; the fallback holds");
+                tokio::time::sleep(pause.saturating_sub(lasts)).await;
+            }
+            _ => tokio::time::sleep(pause).await,
+        }
+    }
+
+    /// One report; false when it was not taken.
+    async fn report(&self) -> bool {
+        let swarms = self.swarms.take_counts();
+        let report = UploaderReport { capacity: self.capacity, swarms, endpoint: self.endpoint.clone() };
+        let error = match tokio::time::timeout(TIMEOUT, self.tracker.report_uploader(&self.name, &report)).await {
+            Ok(Ok(table)) => {
+                let outcome = self.swarms.take_table(table);
+                self.metrics.reported(if outcome.is_ok() { "taken" } else { "old_table" });
+                if let Err(error) = outcome {
+                    tracing::warn!(%error, "the one in force stays");
+                }
+                return true;
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("the tracker did not answer within {TIMEOUT:?}"),
+        };
+        self.metrics.reported("failed");
+        self.swarms.put_back(report.swarms);
+        tracing::warn!(error, "not reported; serving goes on");
+        false
+    }
+}

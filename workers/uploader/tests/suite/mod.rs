@@ -1,0 +1,4 @@
+mod access;
+mod faults;
+mod playing;
+mod serving;

@@ -1,0 +1,85 @@
+//! The real uploader as a child process on free ports.
+
+use std::{
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use super::{SIGNING_KEY, tracker::UPLOADER_TOKEN};
+
+pub struct Process {
+    pub http: SocketAddr,
+    pub metrics: SocketAddr,
+    child: Child,
+}
+
+impl Process {
+    /// Starts it on the store in `folder`.
+    pub fn start(folder: &Path, tracker: Option<&str>, flags: &[&str]) -> Self {
+        let (token, key) = (folder.join("uploader.token"), folder.join("signing.key"));
+        std::fs::write(&token, UPLOADER_TOKEN).unwrap();
+        std::fs::write(&key, SIGNING_KEY).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_videocloud-uploader"));
+        command
+            .arg("--store")
+            .arg(folder.join("store"))
+            .arg("--token-file")
+            .arg(token)
+            .arg("--signing-key-file")
+            .arg(key);
+        if let Some(tracker) = tracker {
+            command.args(["--tracker", tracker]);
+        }
+        command
+            .args(["--http", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--name", "edge-0", "--log-format", "json"])
+            .args(["--drain-delay", "0s", "--report-interval", "200ms"])
+            .args(flags);
+        let mut child = command.env("RUST_LOG", "info").stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut log = Vec::new();
+        let (http, metrics) = loop {
+            let line = lines.next().unwrap_or_else(|| panic!("the uploader ended: {log:?}")).unwrap();
+            let entry: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+            let address = |name: &str| entry["fields"][name].as_str().map(|text| text.parse().unwrap());
+            if let (Some(http), Some(metrics)) = (address("http"), address("metrics")) {
+                break (http, metrics);
+            }
+            log.push(line);
+        };
+        // Ends with the child: its end of the pipe closes.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { http, metrics, child }
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
+    }
+
+    pub fn wait(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+
+    /// The value of a metric, all labels summed up.
+    pub async fn metric(&self, name: &str) -> f64 {
+        let text = super::client().get(format!("http://{}/metrics", self.metrics)).send().await.unwrap();
+        let text = text.text().await.unwrap();
+        let of = |line: &str| line.split([' ', '{']).next() == Some(name);
+        let values = text.lines().filter(|line| of(line)).map(|line| line.rsplit(' ').next().unwrap());
+        values.map(|value| value.parse::<f64>().unwrap()).sum()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Already gone in tests that end it themselves.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
