@@ -20,7 +20,9 @@ use cli::{Cli, Command, LogFormat};
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    logs(cli.log_format);
+    // A person who watches the progress bar is told the rest by it.
+    let watched = matches!(cli.command, Some(Command::Run(_))) && std::io::stderr().is_terminal();
+    logs(cli.log_format, if watched { "warn" } else { "info" });
     // Fails only when a provider is already installed, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match perform(cli).await {
@@ -32,8 +34,8 @@ async fn main() -> ExitCode {
     }
 }
 
-fn logs(format: LogFormat) {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+fn logs(format: LogFormat, otherwise: &str) {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| otherwise.into());
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let builder = builder.with_ansi(std::io::stderr().is_terminal());
     match format {

@@ -274,6 +274,18 @@ spec:
     }
 
     #[test]
+    fn profiles_of_the_chart_are_understood() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../charts/videocloud/profiles");
+        let mut read = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let parsed = parse(&std::fs::read_to_string(&path).unwrap(), &path.display().to_string());
+            read += parsed.unwrap_or_else(|error| panic!("{}: {error}", path.display())).len();
+        }
+        assert!(read >= 4, "{read}");
+    }
+
+    #[test]
     fn mistakes_are_named() {
         let error = |yaml: String| parse(&yaml, "small.yaml").unwrap_err().to_string();
         assert!(error(SMALL.replace("width: 352", "width: 351")).contains("even"));

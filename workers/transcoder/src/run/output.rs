@@ -15,8 +15,15 @@ use super::chunks::replace;
 use super::local;
 use crate::package::Finished;
 
-/// Moves the finished renditions into `out` and writes the playlists.
+/// Moves the finished renditions into `out` and writes the playlists, in place of what an earlier run left.
 pub(super) fn publish(out: &Path, finished: &[Finished]) -> Result<(), Failure> {
+    for stale in ["hls", "dash", "poster.jpg"].map(|name| out.join(name)) {
+        let removed = if stale.is_dir() { std::fs::remove_dir_all(&stale) } else { std::fs::remove_file(&stale) };
+        match removed {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(local("replace", &stale, error)),
+            Ok(()) | Err(_) => {}
+        }
+    }
     for (index, rendition) in finished.iter().enumerate() {
         let manifest = &rendition.manifest;
         let folder = out.join(&manifest.settings.name);

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use futures::{StreamExt, TryStreamExt, stream};
 use videocloud_protocol::failure::{Failure, FailureClass, reason};
 use videocloud_protocol::rendition::RenditionManifest;
 use videocloud_protocol::task::{ChunkOutcome, PlanOutcome, TranscodeOutcome, TranscodeTask, TranscodeWork};
-use videocloud_store::Published;
+use videocloud_store::{Published, Run};
 
 use super::report::{Progressing, Stage};
 use super::workspace::{self, StoredChunk, StoredPlan, stored};
@@ -19,6 +20,9 @@ use crate::package::{self, Finished, Work, internal};
 use crate::plan::{ChunkPlan, Plan};
 use crate::probe::Container;
 use crate::run::cpu_millis;
+
+/// Chunks that a finish fetches at the same time: enough to hide the latency of object storage.
+const FETCHES: usize = 8;
 
 pub(super) async fn plan(
     context: &Context,
@@ -96,19 +100,23 @@ pub(super) async fn finish(
     progress.enter(Stage::Probing);
     let run = context.store.run(&task.run);
     let StoredPlan { plan, mut cpu_millis } = workspace::read_plan(&run).await?;
-    let mut folders = Vec::new();
-    for part in &plan.chunks {
-        let marker = workspace::read_marker(&run, part.index).await?;
-        let marker = marker.ok_or_else(|| internal(format!("chunk {} is not done", part.index)))?;
-        cpu_millis += marker.cpu_millis;
-        let folder = chunk_folder(context, part.index)?;
-        workspace::fetch_chunk(&run, &marker.done, &folder).await?;
-        folders.push(folder);
-    }
+    let fetches = plan.chunks.iter().map(|part| fetch_chunk(context, &run, part.index));
+    let chunks: Vec<(PathBuf, u64)> = stream::iter(fetches).buffered(FETCHES).try_collect().await?;
+    let (folders, costs): (Vec<_>, Vec<_>) = chunks.into_iter().unzip();
+    cpu_millis += costs.iter().sum::<u64>();
     let ingested = whole_source(context, task).await?;
     let renditions = package_and_publish(context, task, &ingested, &plan, &folders, progress).await?;
     let chunks = u32::try_from(plan.chunks.len()).unwrap_or(u32::MAX);
     Ok(outcome(&renditions, chunks, cpu_millis + self::cpu_millis()))
+}
+
+/// Fetches the pieces of a chunk; answers their folder and what they cost.
+async fn fetch_chunk(context: &Context, run: &Run, index: u32) -> Result<(PathBuf, u64), Failure> {
+    let marker = workspace::read_marker(run, index).await?;
+    let marker = marker.ok_or_else(|| internal(format!("chunk {index} is not done")))?;
+    let folder = chunk_folder(context, index)?;
+    workspace::fetch_chunk(run, &marker.done, &folder).await?;
+    Ok((folder, marker.cpu_millis))
 }
 
 /// Removes the run's workspace once its outcome is known to the tracker. What is left by a crash, the janitor takes.
