@@ -1,4 +1,5 @@
 mod access;
 mod faults;
+mod hostile;
 mod playing;
 mod serving;
