@@ -1,4 +1,9 @@
 //! Every call to the API server: with a time limit, counted by verb, kind and outcome. Watches are in the index.
+//!
+//! Rights this operator needs, all that it uses: tenants' namespaces: `list, watch` videoobjects; `list, watch, create, patch,
+//! delete` transcodejobs; `patch` videoobjects/status and transcodejobs/status; `create` events (events.k8s.io). The cluster:
+//! `list, watch` transcodeprofiles. The system namespace: `get, list, watch, create, patch, delete` jobs (batch); `get, create,
+//! update` leases (coordination.k8s.io).
 
 use std::{fmt::Debug, future::Future, time::Duration};
 

@@ -59,6 +59,7 @@ impl Frame<'_> {
         [
             (labels::MANAGED_BY, labels::MANAGER.to_owned()),
             (labels::COMPONENT, self.component.to_owned()),
+            (labels::TASK, self.task.to_string()),
             (labels::WORK, self.work.to_owned()),
             (self.subject.0, self.subject.1.clone()),
             (labels::NAMESPACE, self.placement.namespace.clone()),

@@ -19,6 +19,8 @@ pub mod labels {
     pub const MANAGER: &str = "videocloud-operator";
     /// `downloader` or `transcoder`: NetworkPolicies select by it.
     pub const COMPONENT: &str = "app.kubernetes.io/component";
+    /// The task, also the Job's name: every worker's pod is found by having it.
+    pub const TASK: &str = "videocloud.dev/task";
     /// `download`, `plan`, `chunk` or `finish`.
     pub const WORK: &str = "videocloud.dev/work";
     /// Claim key of a download.
