@@ -2,4 +2,5 @@ mod access;
 mod faults;
 mod hostile;
 mod playing;
+mod remote;
 mod serving;

@@ -1,6 +1,9 @@
 //! What the tests stand on: a site of store, tracker and uploader, with a clip that is really playable.
 
 pub mod clip;
+// The store's own: one way to run an S3 server in tests.
+#[path = "../../../store/tests/support/moto.rs"]
+pub mod moto;
 pub mod process;
 pub mod tools;
 mod tracker;

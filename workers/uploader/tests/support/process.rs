@@ -23,17 +23,16 @@ pub struct Process {
 impl Process {
     /// Starts it on the store in `folder`.
     pub fn start(folder: &Path, tracker: Option<&str>, flags: &[&str]) -> Self {
+        Self::on(folder.join("store").to_str().unwrap(), folder, tracker, flags)
+    }
+
+    /// Starts it on the store at a URL, with its files in `folder`.
+    pub fn on(store: &str, folder: &Path, tracker: Option<&str>, flags: &[&str]) -> Self {
         let (token, key) = (folder.join("uploader.token"), folder.join("signing.key"));
         std::fs::write(&token, UPLOADER_TOKEN).unwrap();
         std::fs::write(&key, SIGNING_KEY).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_videocloud-uploader"));
-        command
-            .arg("--store")
-            .arg(folder.join("store"))
-            .arg("--token-file")
-            .arg(token)
-            .arg("--signing-key-file")
-            .arg(key);
+        command.args(["--store", store]).arg("--token-file").arg(token).arg("--signing-key-file").arg(key);
         if let Some(tracker) = tracker {
             command.args(["--tracker", tracker]);
         }
@@ -41,7 +40,13 @@ impl Process {
             .args(["--http", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--name", "edge-0", "--log-format", "json"])
             .args(["--drain-delay", "0s", "--report-interval", "200ms"])
             .args(flags);
-        let mut child = command.env("RUST_LOG", "info").stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .env("RUST_LOG", "info")
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut log = Vec::new();
         let (http, metrics) = loop {
