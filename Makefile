@@ -51,14 +51,14 @@ clippy:
 deny: ## Licences, sources, bans and advisories of dependencies
 	@.ci/deny
 fresh: crds
-	@git diff --exit-code --stat -- crds/generated charts/videocloud/files docs/api || { echo "generated files are stale: run 'make crds' and commit"; exit 1; }
+	@git diff --exit-code --stat -- crds/generated charts/videocloud/files docs/api docs/reference || { echo "generated files are stale: run 'make crds' and commit"; exit 1; }
 helm-lint:
 	@.ci/helm-lint
 
 fmt: ## Format the code
 	@cargo fmt --all
 
-crds: ## Write the custom resource definitions to crds/generated and into the chart
+crds: ## Write the custom resource definitions to crds/generated, into the chart, and their reference
 	@cargo run $(CARGO_FLAGS) -q -p videocloud-crds --bin crdgen
 
 images: build ## Build the container images as OCI archives in the cache

@@ -14,6 +14,7 @@ pub mod bandwidthpool;
 pub mod conditions;
 pub mod contentsource;
 mod definitions;
+pub mod reference;
 pub mod transcode;
 pub mod types;
 pub mod uploadcluster;

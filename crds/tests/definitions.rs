@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use serde_json::Value;
-use videocloud_crds::{CATEGORY, GROUP, definitions, file_name, to_yaml};
+use videocloud_crds::{CATEGORY, GROUP, definitions, file_name, reference, to_yaml};
 
 /// Largest definition, in bytes: kubectl and etcd handle it without a thought.
 const LARGEST: usize = 100_000;
@@ -26,6 +26,18 @@ fn generated_files_are_fresh() {
         expected.sort();
         found.sort();
         assert_eq!(found, expected, "{} holds other files", directory.display());
+    }
+}
+
+#[test]
+fn reference_pages_are_fresh() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    for definition in definitions() {
+        let name = reference::page_name(&definition);
+        let example = std::fs::read_to_string(docs.join("samples").join(&name).with_extension("yaml")).unwrap();
+        let committed = std::fs::read_to_string(docs.join("reference").join(&name)).unwrap_or_default();
+        let made = reference::page(&definition, &example).unwrap();
+        assert_eq!(committed, made, "docs/reference/{name} is stale: run `make crds`");
     }
 }
 
