@@ -1,9 +1,10 @@
 //! The system as a user has it: installed by Helm into a cluster, met through its objects and its edge.
 //!
-//! What is installed and how to reach it is one value, [`System`]; following an object to its end is [`follow`].
+//! What is installed is one value, [`System`]; questions to an object's state are in [`follow`].
 
 pub mod follow;
-
+mod install;
 mod objects;
 
+pub use install::{Images, InstallError, NAMESPACE, Settings, System, repository};
 pub use objects::{ObjectError, Objects};

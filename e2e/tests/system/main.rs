@@ -1,0 +1,65 @@
+//! The installed system on a real local cluster: every scenario of a video's life, good and bad, one after another in one
+//! installation. The cluster is made before the first scenario and removed after the last.
+
+mod bad_links;
+mod deletion;
+mod faults;
+mod happy;
+mod shared;
+mod upgrade;
+mod world;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+use world::World;
+
+macro_rules! scenarios {
+    ($($module:ident :: $name:ident),+ $(,)?) => {
+        vec![$((
+            concat!(stringify!($module), "::", stringify!($name)),
+            (|world| Box::pin($module::$name(world))) as world::Scenario,
+        )),+]
+    };
+}
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // One cluster, two cores: scenarios take turns.
+    arguments.test_threads = Some(1);
+    let scenarios = scenarios![
+        happy::a_link_becomes_a_playing_video,
+        happy::kubectl_shows_what_a_user_asks_for,
+        shared::two_objects_with_one_link_are_one_download,
+        shared::a_known_content_is_ready_without_a_transfer,
+        bad_links::every_bad_link_ends_in_a_condition_a_user_can_act_on,
+        deletion::deleting_during_download_leaves_nothing,
+        deletion::deleting_during_transcode_leaves_nothing,
+        upgrade::an_upgrade_leaves_running_jobs_alone,
+        faults::twenty_rounds_of_kills_all_end_ready,
+    ];
+    if arguments.list {
+        let trials = scenarios.into_iter().map(|(name, _)| Trial::test(name, || Ok(()))).collect();
+        return libtest_mimic::run(&arguments, trials).exit_code();
+    }
+    let world = match World::start() {
+        Ok(world) => world,
+        Err(error) => {
+            eprintln!("failed to start the system under test: {error:#}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let trials = scenarios
+        .into_iter()
+        .map(|(name, scenario)| {
+            let world = world.clone();
+            Trial::test(name, move || world.run(name, scenario).map_err(|error| format!("{error:#}").into()))
+        })
+        .collect();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    if let Err(error) = world.stop() {
+        eprintln!("failed to remove the cluster of the tests: {error:#}");
+        return ExitCode::FAILURE;
+    }
+    conclusion.exit_code()
+}
