@@ -81,6 +81,12 @@ impl System {
         Ok(system)
     }
 
+    /// One that was installed before, without a look at it.
+    #[must_use]
+    pub const fn adopt(settings: Settings) -> Self {
+        Self { settings }
+    }
+
     /// Runs `helm upgrade --install` again with more arguments.
     ///
     /// # Errors

@@ -20,7 +20,7 @@ use kube::{
 };
 use rand::seq::IndexedRandom;
 use tokio::runtime::Runtime;
-use videocloud_cluster::Cluster;
+use videocloud_cluster::{Cluster, Progress};
 use videocloud_crds::VideoObject;
 use videocloud_e2e::{
     clip,
@@ -77,7 +77,7 @@ impl World {
     pub fn start() -> anyhow::Result<Self> {
         let runtime = Arc::new(Runtime::new()?);
         let (bed, origin, clips) = runtime.block_on(async {
-            let bed = Testbed::up(CLUSTER, EDGE_PORT).await?;
+            let bed = Testbed::up(CLUSTER, EDGE_PORT, Progress::Told).await?;
             let clips = testbed::cache()?.join("e2e-origin");
             tokio::fs::create_dir_all(&clips).await?;
             let bunny = clip::fetch(&testbed::cache()?).await?;
@@ -242,7 +242,12 @@ impl World {
         let deadline = tokio::time::Instant::now() + limit;
         loop {
             let listed = self
-                .kubectl(&["get", "tj,jobs", "--all-namespaces", "--output=jsonpath={range .items[*]}{.metadata}{\"\\n\"}{end}"])
+                .kubectl(&[
+                    "get",
+                    "tj,jobs",
+                    "--all-namespaces",
+                    "--output=jsonpath={range .items[*]}{.metadata}{\"\\n\"}{end}",
+                ])
                 .await?;
             let left: Vec<&str> = listed.lines().filter(|line| line.contains(&format!("\"{prefix}"))).collect();
             if left.is_empty() {

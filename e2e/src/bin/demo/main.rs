@@ -1,1 +1,45 @@
-fn main() {}
+//! `videocloud-demo`: a real cluster, the operator, and a video from `kubectl apply` to playing, told step by step.
+//!
+//! What it does is what the README tells a user to do by hand; every step says how long it took.
+
+mod cli;
+mod current;
+mod local;
+mod place;
+mod steps;
+mod story;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use cli::{Action, Cli, Where};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // Both ends of TLS in this process use one provider; a second installation is not an error worth ending for.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let done = async {
+        match cli.action {
+            Action::Up { cluster: Where::Local, .. } => story::tell(&local::up().await?).await,
+            Action::Up { cluster: Where::Current, image_repository, link } => {
+                story::tell(&current::up(image_repository.as_deref(), link).await?).await
+            }
+            Action::Down { cluster: Where::Local } => local::down().await,
+            Action::Down { cluster: Where::Current } => current::down().await,
+        }
+    };
+    tokio::select! {
+        done = done => match done {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("\nthe demo failed: {error:#}");
+                ExitCode::FAILURE
+            }
+        },
+        _ = tokio::signal::ctrl_c() => {
+            eprintln!("\nstopped; `make demo` goes on from here, `make demo-down` removes everything");
+            ExitCode::from(130)
+        }
+    }
+}
