@@ -1,6 +1,8 @@
 //! The installed system on a real local cluster: every scenario of a video's life, good and bad, one after another in one
 //! installation. The cluster is made before the first scenario and removed after the last.
 
+#![allow(unreachable_pub, reason = "the modules of one program")]
+
 mod bad_links;
 mod deletion;
 mod faults;

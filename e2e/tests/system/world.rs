@@ -298,7 +298,7 @@ impl World {
                 }
             }
         });
-        Ok(JobRecord { task: Some(Arc::new(AbortOnDrop(task))), ..record })
+        Ok(JobRecord { _task: Some(Arc::new(AbortOnDrop(task))), ..record })
     }
 }
 
@@ -324,7 +324,7 @@ impl Drop for AbortOnDrop {
 #[derive(Clone, Default)]
 pub struct JobRecord {
     made: Arc<Mutex<BTreeMap<String, BTreeSet<String>>>>,
-    task: Option<Arc<AbortOnDrop>>,
+    _task: Option<Arc<AbortOnDrop>>,
 }
 
 impl JobRecord {

@@ -2,6 +2,8 @@
 //!
 //! What it does is what the README tells a user to do by hand; every step says how long it took.
 
+#![allow(unreachable_pub, reason = "the modules of one program")]
+
 mod cli;
 mod current;
 mod local;

@@ -73,7 +73,6 @@ async fn follow(place: &Place) -> anyhow::Result<VideoObject> {
     bar.enable_steady_tick(Duration::from_millis(120));
     let mut told = BTreeSet::new();
     let mut last = String::new();
-    let mut failed = None;
     let watching = place.objects.watch_video(NAMESPACE, VIDEO, LIMIT, |video| {
         let percent = video.status.as_ref().and_then(|s| s.progress_percent).unwrap_or(0);
         bar.set_position(u64::try_from(percent).unwrap_or(0));
@@ -83,10 +82,7 @@ async fn follow(place: &Place) -> anyhow::Result<VideoObject> {
         }
         bar.set_message(state.clone());
         last = state;
-        if is_stalled(video) {
-            failed = Some(condition(video, "Ready"));
-        }
-        failed.is_some() || is_complete(video)
+        is_stalled(video) || is_complete(video)
     });
     let mut tick = interval(Duration::from_millis(500));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -98,7 +94,6 @@ async fn follow(place: &Place) -> anyhow::Result<VideoObject> {
             _ = tick.tick() => {
                 tell_events(place, &bar, &mut told).await;
                 if let Some(rate) = rate.measure(place) {
-                    bar.set_prefix(rate.clone());
                     tell_line(&bar, &format!("origin    {rate}"));
                 }
             }
@@ -106,10 +101,11 @@ async fn follow(place: &Place) -> anyhow::Result<VideoObject> {
     };
     tell_events(place, &bar, &mut told).await;
     bar.finish_and_clear();
-    match failed {
-        Some((reason, message)) => bail!("the video is not Ready: {reason}: {message}"),
-        None => Ok(video),
+    if is_complete(&video) {
+        return Ok(video);
     }
+    let (reason, message) = condition(&video, "Ready");
+    bail!("the video is not Ready: {reason}: {message}")
 }
 
 fn state(video: &VideoObject) -> String {
