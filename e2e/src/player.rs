@@ -46,6 +46,15 @@ pub async fn play(tools: &Path, url: &str, seconds: u32) -> anyhow::Result<Seen>
     })
 }
 
+/// The text at `url`, by curl.
+///
+/// # Errors
+/// Any answer but success.
+pub async fn fetch(url: &str) -> anyhow::Result<String> {
+    let body = run(Command::new("curl").args(["--silent", "--show-error", "--fail", "--max-time", "30", url])).await?;
+    Ok(String::from_utf8(body)?)
+}
+
 fn describe(stream: &Value) -> String {
     let codec = stream["codec_name"].as_str().unwrap_or("?");
     match (stream["width"].as_u64(), stream["height"].as_u64(), stream["sample_rate"].as_str()) {
