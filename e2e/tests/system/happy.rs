@@ -37,7 +37,7 @@ pub async fn a_link_becomes_a_playing_video(world: &World) -> anyhow::Result<()>
     }
 
     let events = objects.events(NAMESPACE, "bunny").await?;
-    ensure!(events.iter().any(|(_, reason, _)| reason == "Ready"), "no Ready event among {events:?}");
+    ensure!(events.iter().any(|(_, reason, _)| reason == "Playable"), "no Playable event among {events:?}");
     ensure!(events.iter().all(|(kind, _, _)| kind == "Normal"), "warnings on a good video: {events:?}");
     let jobs = world.jobs_of(&world.owner(&video)?).await?;
     ensure!(jobs.is_empty() || jobs.len() <= 4, "jobs: {jobs:?}");
