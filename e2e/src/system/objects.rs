@@ -165,13 +165,18 @@ impl Objects {
         }
     }
 
-    /// The events that speak of an object, oldest first, as (type, reason, message).
+    /// The events that speak of a video as it is there now, oldest first, as (type, reason, message). Those of an earlier one of
+    /// the same name are left out.
     ///
     /// # Errors
     /// [`ObjectError::Request`].
     pub async fn events(&self, namespace: &str, name: &str) -> Result<Vec<(String, String, String)>, ObjectError> {
         let api: Api<Event> = Api::namespaced(self.client.clone(), namespace);
-        let params = ListParams::default().fields(&format!("involvedObject.name={name}"));
+        let what = format!("read {namespace}/{name}");
+        let video =
+            self.videos(namespace).get_opt(name).await.map_err(|source| ObjectError::Request { what, source })?;
+        let Some(uid) = video.and_then(|video| video.metadata.uid) else { return Ok(Vec::new()) };
+        let params = ListParams::default().fields(&format!("involvedObject.uid={uid}"));
         let what = format!("list events of {namespace}/{name}");
         let mut events = api.list(&params).await.map_err(|source| ObjectError::Request { what, source })?.items;
         events.sort_by_key(|event| event.metadata.creation_timestamp.clone());
