@@ -74,7 +74,7 @@ async fn workloads_run_and_a_neighbour_reaches_them() {
     first.apply(&web_server()).await;
     first.kubectl(&["rollout", "status", "statefulset/web", "--timeout=60s"]).await.unwrap();
     let named = Ipv4Addr::new(198, 18, 7, 7);
-    first.set_hosts(&[("origin.test", named)]).unwrap();
+    first.set_hosts(&[("origin.test", named)]).await.unwrap();
     let listener = TcpListener::bind((first.host_ip(), 0)).await.unwrap();
     let script = format!("HOST={}\n{PROBE}", listener.local_addr().unwrap());
     let manifest = job("probe", &script);

@@ -10,7 +10,7 @@ use kube::{
     config::{KubeConfigOptions, Kubeconfig},
     core::DynamicObject,
     discovery::{Discovery, Scope},
-    runtime::watcher,
+    runtime::{WatchStreamExt, watcher},
 };
 use videocloud_crds::VideoObject;
 
@@ -171,11 +171,8 @@ impl Objects {
     /// # Errors
     /// [`ObjectError::Request`].
     pub async fn events(&self, namespace: &str, name: &str) -> Result<Vec<(String, String, String)>, ObjectError> {
+        let Some(uid) = self.uid(namespace, name).await? else { return Ok(Vec::new()) };
         let api: Api<Event> = Api::namespaced(self.client.clone(), namespace);
-        let what = format!("read {namespace}/{name}");
-        let video =
-            self.videos(namespace).get_opt(name).await.map_err(|source| ObjectError::Request { what, source })?;
-        let Some(uid) = video.and_then(|video| video.metadata.uid) else { return Ok(Vec::new()) };
         let params = ListParams::default().fields(&format!("involvedObject.uid={uid}"));
         let what = format!("list events of {namespace}/{name}");
         let mut events = api.list(&params).await.map_err(|source| ObjectError::Request { what, source })?.items;
@@ -184,5 +181,49 @@ impl Objects {
             .into_iter()
             .map(|e| (e.type_.unwrap_or_default(), e.reason.unwrap_or_default(), e.message.unwrap_or_default()))
             .collect())
+    }
+
+    /// Waits for an event of this type and reason about a video; events are written after the status they speak of.
+    ///
+    /// # Errors
+    /// None comes within `limit`.
+    pub async fn await_event(
+        &self,
+        namespace: &str,
+        name: &str,
+        kind: &str,
+        reason: &str,
+        limit: Duration,
+    ) -> Result<(), ObjectError> {
+        let uid = self.uid(namespace, name).await?.unwrap_or_default();
+        let api: Api<Event> = Api::namespaced(self.client.clone(), namespace);
+        let config = watcher::Config::default().fields(&format!("involvedObject.uid={uid}"));
+        let mut changes = watcher(api, config).default_backoff().applied_objects().boxed();
+        let mut seen = Vec::new();
+        let waiting = async {
+            while let Some(change) = changes.next().await {
+                let Ok(event) = change else { continue };
+                if event.type_.as_deref() == Some(kind) && event.reason.as_deref() == Some(reason) {
+                    return true;
+                }
+                seen.push(event.reason.unwrap_or_default());
+            }
+            false
+        };
+        match tokio::time::timeout(limit, waiting).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(ObjectError::WatchEnded(format!("the events of {namespace}/{name}"))),
+            Err(_) => {
+                let what = format!("a {kind} event {reason} of {namespace}/{name}");
+                Err(ObjectError::TimedOut { what, limit, last: format!("events {seen:?}") })
+            }
+        }
+    }
+
+    async fn uid(&self, namespace: &str, name: &str) -> Result<Option<String>, ObjectError> {
+        let what = format!("read {namespace}/{name}");
+        let video =
+            self.videos(namespace).get_opt(name).await.map_err(|source| ObjectError::Request { what, source })?;
+        Ok(video.and_then(|video| video.metadata.uid))
     }
 }

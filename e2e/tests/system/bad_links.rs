@@ -79,8 +79,6 @@ async fn check(objects: &Objects, case: &Bad) -> anyhow::Result<()> {
     ensure!(!message.contains("?to="), "message shows the query: {message}");
     let status = video.status.as_ref().context("no status")?;
     ensure!(status.content.is_none() && status.endpoints.is_empty(), "something is published: {}", summary(&video));
-    let events = objects.events(NAMESPACE, &name).await?;
-    let warned = events.iter().any(|(kind, word, _)| kind == "Warning" && *word == reason);
-    ensure!(warned, "no Warning event {reason} among {events:?}");
+    objects.await_event(NAMESPACE, &name, "Warning", &reason, Duration::from_secs(30)).await?;
     Ok(())
 }

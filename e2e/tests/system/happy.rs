@@ -36,8 +36,8 @@ pub async fn a_link_becomes_a_playing_video(world: &World) -> anyhow::Result<()>
         ensure!(seen.frames >= 130, "{wanted:?} played {} frames of 132: {}", seen.frames, endpoint.url);
     }
 
+    objects.await_event(NAMESPACE, "bunny", "Normal", "Playable", Duration::from_secs(30)).await?;
     let events = objects.events(NAMESPACE, "bunny").await?;
-    ensure!(events.iter().any(|(_, reason, _)| reason == "Playable"), "no Playable event among {events:?}");
     ensure!(events.iter().all(|(kind, _, _)| kind == "Normal"), "warnings on a good video: {events:?}");
     let jobs = world.jobs_of(&world.owner(&video)?).await?;
     ensure!(jobs.is_empty() || jobs.len() <= 4, "jobs: {jobs:?}");

@@ -3,7 +3,8 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 
 use serde_json::Value;
 use support::nginx::Nginx;
@@ -233,4 +234,46 @@ fn a_content_that_changes_midway_is_fetched_anew() {
     let (code, last) = run(&arguments);
     assert_eq!(code, 0, "{last}");
     assert!(std::fs::read(&output).unwrap() == contents[1], "bytes of two states are mixed");
+}
+
+/// A server that names no length and knows no ranges: it sends `content` and then closes.
+fn without_length(content: Vec<u8>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                head.extend(byte);
+            }
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\nConnection: close\r\n\r\n");
+            // Fails when the client has seen enough.
+            let _ = stream.write_all(&content);
+        }
+    });
+    format!("http://{address}/a.mp4")
+}
+
+#[test]
+fn an_answer_that_goes_on_behind_the_expected_size_is_refused() {
+    for beyond in [1, 1000, 4 * MIB] {
+        let link = without_length(bytes(3, 300_000 + beyond));
+        let folder = tempfile::tempdir().unwrap();
+        let output = folder.path().join("a.mp4");
+        let arguments = ["--source", &link, "--size", "300000", "--output", output.to_str().unwrap()];
+        let (code, last) = run(&arguments);
+        assert_ne!(code, 0, "{beyond} bytes beyond: {last}");
+        assert_eq!(last["reason"], "SizeMismatch", "{last}");
+        assert!(!output.exists());
+    }
+    let content = bytes(3, 300_000);
+    let link = without_length(content.clone());
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("a.mp4");
+    let (code, last) = run(&["--source", &link, "--size", "300000", "--output", output.to_str().unwrap()]);
+    assert_eq!(code, 0, "{last}");
+    assert!(std::fs::read(&output).unwrap() == content, "the bytes differ");
 }

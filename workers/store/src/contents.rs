@@ -1,8 +1,10 @@
 //! Contents: the blob and the manifest that commits it, read, listed and deleted.
 //!
 //! A content exists exactly while its manifest does. To delete one, the manifest is first replaced by a tombstone (only
-//! if nobody else changed it), then the blob goes, then the tombstone. While the tombstone stands no publication can
-//! commit, so a blob is never taken from under a manifest, whatever runs at the same time and wherever it crashes.
+//! if nobody else changed it), then the blob goes, then the tombstone says that it is done. It stays: a publication looks
+//! at the commit point before it places its blob and commits only if nothing changed there since, and an absent tombstone
+//! would make "published and deleted again meanwhile" look like "nothing happened". So a blob is never taken from under a
+//! manifest, whatever runs at the same time and wherever it crashes. A sweep retires tombstones long after.
 
 use std::{
     fs::File,
@@ -21,7 +23,6 @@ use crate::{
     error::{Result, StoreError},
     layout::{self, CONTENTS},
     objects::{ByteStream, Objects, Put, Version},
-    staging::Published,
 };
 
 /// A deletion that has not ended after this long is taken over: its process is gone.
@@ -33,21 +34,54 @@ const LIST_CONCURRENCY: usize = 16;
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Commit {
-    Tombstone(#[allow(dead_code, reason = "only its shape is of interest")] Tombstone),
+    Tombstone(Tombstone),
     Manifest(Box<ContentManifest>),
 }
 
-/// The content is being deleted.
+/// The content is being deleted, or was. Shorter than [`MAX_TOMBSTONE`] bytes.
 #[derive(Serialize, Deserialize)]
 struct Tombstone {
     /// Random, so that each deletion's tombstone is another object.
     deletion: String,
+    /// Whether the blob is gone, so that the content may be published again.
+    #[serde(default)]
+    done: bool,
 }
 
 impl Tombstone {
-    fn bytes() -> Bytes {
-        format!("{{\"deletion\":\"{:032x}\"}}", rand::random::<u128>()).into()
+    fn new() -> Self {
+        Self { deletion: format!("{:032x}", rand::random::<u128>()), done: false }
     }
+
+    fn bytes(&self) -> Bytes {
+        let Self { deletion, done } = self;
+        format!("{{\"deletion\":\"{deletion}\",\"done\":{done}}}").into()
+    }
+}
+
+/// What a deletion leaves at the commit point.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Left {
+    Tombstone,
+    /// Only when no publication can have begun before the last deletion ended.
+    Nothing,
+}
+
+/// Tombstones are shorter and manifests longer than this, in bytes.
+pub(crate) const MAX_TOMBSTONE: u64 = 64;
+
+/// The commit point of a content before it is published.
+pub(crate) enum Slot {
+    /// The content exists.
+    Taken(ContentManifest),
+    /// It may be published, if the commit point is then still as it was found.
+    Free(Free),
+}
+
+/// How the commit point of a content that does not exist was found; to be had only by looking.
+pub(crate) struct Free {
+    /// The version of the last deletion's tombstone.
+    tombstone: Option<Version>,
 }
 
 impl Store {
@@ -106,69 +140,85 @@ impl Store {
     /// [`StoreError::Busy`] while another process is deleting it.
     pub async fn delete(&self, id: &ContentId) -> Result<bool> {
         let Some((commit, version)) = self.find_commit(id).await? else { return Ok(false) };
-        if matches!(commit, Commit::Tombstone(_)) && !self.is_abandoned(id).await? {
-            return Err(being_deleted(id));
+        match commit {
+            Commit::Tombstone(tombstone) if tombstone.done => return Ok(false),
+            Commit::Tombstone(_) if !self.is_abandoned(id).await? => return Err(being_deleted(id)),
+            Commit::Tombstone(_) | Commit::Manifest(_) => {}
         }
-        if !self.objects().replace(&layout::content(id), version, Tombstone::bytes()).await? {
-            return Err(being_deleted(id));
-        }
-        self.finish_deletion(id).await?;
-        Ok(true)
+        if self.delete_at(id, Some(version), Left::Tombstone).await? { Ok(true) } else { Err(being_deleted(id)) }
     }
 
-    /// Deletes a blob that has no manifest; false when it has one by now.
+    /// Deletes a blob that has no manifest; false when it has one by now, or is being deleted.
     pub(crate) async fn delete_uncommitted(&self, id: &ContentId) -> Result<bool> {
-        if self.objects().put_if_absent(&layout::content(id), Tombstone::bytes()).await? == Put::Exists {
+        let found = match self.find_commit(id).await? {
+            None => None,
+            Some((Commit::Tombstone(tombstone), version)) if tombstone.done => Some(version),
+            Some(_) => return Ok(false),
+        };
+        self.delete_at(id, found, Left::Tombstone).await
+    }
+
+    /// Ends a deletion whose process is gone, and removes the tombstone of one that ended long ago; true when a deletion
+    /// was ended.
+    pub(crate) async fn sweep_tombstone(&self, id: &ContentId) -> Result<bool> {
+        let Some((Commit::Tombstone(tombstone), version)) = self.find_commit(id).await? else { return Ok(false) };
+        if !self.is_abandoned(id).await? {
             return Ok(false);
         }
-        self.finish_deletion(id).await?;
-        Ok(true)
+        let left = if tombstone.done { Left::Nothing } else { Left::Tombstone };
+        Ok(self.delete_at(id, Some(version), left).await? && !tombstone.done)
     }
 
-    /// Ends a deletion whose process is gone; false when there is none.
-    pub(crate) async fn finish_abandoned_deletion(&self, id: &ContentId) -> Result<bool> {
-        match self.find_commit(id).await? {
-            Some((Commit::Tombstone(_), version)) if self.is_abandoned(id).await? => {
-                if !self.objects().replace(&layout::content(id), version, Tombstone::bytes()).await? {
-                    return Ok(false);
-                }
-                self.finish_deletion(id).await?;
-                Ok(true)
-            }
-            _ => Ok(false),
-        }
-    }
-
-    /// The manifest, if the content exists.
+    /// The commit point, to be looked at before a publication places its blob.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] while it is being deleted.
-    pub(crate) async fn committed(&self, id: &ContentId) -> Result<Option<ContentManifest>> {
+    /// [`StoreError::Busy`] while the content is being deleted.
+    pub(crate) async fn slot(&self, id: &ContentId) -> Result<Slot> {
         match self.find_commit(id).await? {
-            Some((Commit::Manifest(manifest), _)) => Ok(Some(*manifest)),
-            Some((Commit::Tombstone(_), _)) => Err(being_deleted(id)),
-            None => Ok(None),
+            Some((Commit::Manifest(manifest), _)) => Ok(Slot::Taken(*manifest)),
+            Some((Commit::Tombstone(Tombstone { done: false, .. }), _)) => Err(being_deleted(id)),
+            Some((Commit::Tombstone(_), version)) => Ok(Slot::Free(Free { tombstone: Some(version) })),
+            None => Ok(Slot::Free(Free { tombstone: None })),
         }
     }
 
-    /// Puts the manifest, unless there is one: the moment at which a content begins to exist.
-    pub(crate) async fn commit(&self, manifest: &ContentManifest) -> Result<Published<ContentManifest>> {
+    /// Puts the manifest, if nothing happened at the commit point since it was found free: the moment at which a content
+    /// begins to exist. When false, the blob placed meanwhile may be gone again.
+    pub(crate) async fn commit(&self, manifest: &ContentManifest, free: Free) -> Result<bool> {
         let path = layout::content(&manifest.id);
         let bytes = serde_json::to_vec(manifest)
             .map_err(|e| StoreError::Corrupt { what: path.to_string(), detail: e.to_string() })?;
-        match self.objects().put_if_absent(&path, bytes.into()).await? {
-            Put::Created => Ok(Published::New),
-            Put::Exists => match self.committed(&manifest.id).await? {
-                Some(existing) => Ok(Published::AlreadyThere(existing)),
-                // Deleted again between the two requests: this publication came before.
-                None => Err(being_deleted(&manifest.id)),
-            },
-        }
+        self.put_at(&path, free.tombstone, bytes.into()).await
     }
 
-    async fn finish_deletion(&self, id: &ContentId) -> Result<()> {
+    /// Deletes whatever is at a commit point last seen at `found`; false when somebody else changed it since.
+    async fn delete_at(&self, id: &ContentId, found: Option<Version>, left: Left) -> Result<bool> {
+        let path = layout::content(id);
+        let mut tombstone = Tombstone::new();
+        if !self.put_at(&path, found, tombstone.bytes()).await? {
+            return Ok(false);
+        }
         self.objects().delete(&layout::blob(id)).await?;
-        self.objects().delete(&layout::content(id)).await
+        if left == Left::Nothing {
+            // Nobody commits over a tombstone that is not done, so this one is still there.
+            self.objects().delete(&path).await?;
+            return Ok(true);
+        }
+        // Taken over in between only by a process that thought this one dead; then that one says when it is done.
+        if let Some((Commit::Tombstone(there), version)) = self.find_commit(id).await?
+            && there.deletion == tombstone.deletion
+        {
+            tombstone.done = true;
+            self.objects().replace(&path, version, tombstone.bytes()).await?;
+        }
+        Ok(true)
+    }
+
+    async fn put_at(&self, path: &layout::ObjectPath, found: Option<Version>, bytes: Bytes) -> Result<bool> {
+        match found {
+            Some(version) => self.objects().replace(path, version, bytes).await,
+            None => Ok(self.objects().put_if_absent(path, bytes).await? == Put::Created),
+        }
     }
 
     async fn is_abandoned(&self, id: &ContentId) -> Result<bool> {
@@ -201,6 +251,6 @@ pub(crate) fn content_of(path: &str) -> Option<ContentId> {
     path.strip_prefix(CONTENTS)?.strip_prefix('/')?.strip_suffix(".json")?.parse().ok()
 }
 
-fn being_deleted(id: &ContentId) -> StoreError {
+pub(crate) fn being_deleted(id: &ContentId) -> StoreError {
     StoreError::Busy { what: format!("content {id}"), reason: "it is being deleted" }
 }

@@ -11,9 +11,9 @@ use videocloud_protocol::ids::{ContentId, RenditionKey};
 
 use crate::{
     Store,
-    contents::content_of,
+    contents::{MAX_TOMBSTONE, content_of},
     error::{Result, StoreError},
-    layout::{self, BLOBS, CONTENTS, ObjectPath, RUNS, STAGING, TREES},
+    layout::{BLOBS, CONTENTS, ObjectPath, RUNS, STAGING, TREES},
     objects::{ObjectInfo, Objects, fs::TMP},
 };
 
@@ -70,19 +70,11 @@ impl Store {
         let mut swept = 0;
         for blob in self.old_objects(BLOBS, before).await? {
             let Some(id) = blob_of(blob.path.as_str()) else { continue };
-            let committed = match self.objects().stat(&layout::content(&id)).await {
-                Ok(_) => true,
-                Err(StoreError::NotFound { .. }) => false,
-                Err(error) => return Err(error),
-            };
-            if !committed && self.delete_uncommitted(&id).await? {
-                swept += 1;
-            }
+            swept += u64::from(self.delete_uncommitted(&id).await?);
         }
         for object in self.old_objects(CONTENTS, before).await? {
-            // Tombstones are some hundred bytes shorter than any manifest.
-            if let Some(id) = content_of(object.path.as_str()).filter(|_| object.size < 64) {
-                swept += u64::from(self.finish_abandoned_deletion(&id).await?);
+            if let Some(id) = content_of(object.path.as_str()).filter(|_| object.size < MAX_TOMBSTONE) {
+                swept += u64::from(self.sweep_tombstone(&id).await?);
             }
         }
         Ok(swept)

@@ -3,7 +3,7 @@
 //! Two rules keep two lanes from writing one byte. A lane writes only while it holds its [`Gate`], and never at or behind the
 //! gate's end; and it writes nothing of an answer before the round has looked at the answer's head.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -16,6 +16,9 @@ use crate::source::{Ask, Connection, Opened, SourceError};
 
 /// Bytes gathered before they are written, as long as they are there without waiting.
 const BATCH: usize = 512 << 10;
+
+/// How long an answer of unknown length is listened to after the last byte it should have.
+const LAST_LOOK: Duration = Duration::from_secs(3);
 
 /// How far a lane may write.
 #[derive(Debug)]
@@ -121,22 +124,35 @@ async fn fetch(
         let wrote = {
             let end = gate.end.lock().await;
             let room = end.saturating_sub(position);
+            let here: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
             let length = keep_front(&mut pieces, room);
             if length > 0 {
                 staging.write_pieces_at(position, pieces).await.map_err(Stop::Store)?;
             }
             position += length;
-            (length, position >= *end)
+            Wrote { length, cut: here > length, through: position >= *end }
         };
-        tell(Report::Wrote(wrote.0)).await?;
-        if wrote.1 {
-            if !ranges && announced.is_none() && size == Some(position) && reader.next().await?.is_some() {
-                let message = format!("the source goes on after the {position} bytes the content should have");
-                return Err(SourceError::gone(reason::SIZE_MISMATCH, message).into());
-            }
+        // Looked at before the bytes are told of, because with the last of them the round is over.
+        let unsure = wrote.through && !ranges && announced.is_none() && size == Some(position);
+        if unsure && (wrote.cut || reader.goes_on().await) {
+            let message = format!("the source goes on after the {position} bytes the content should have");
+            return Err(SourceError::gone(reason::SIZE_MISMATCH, message).into());
+        }
+        tell(Report::Wrote(wrote.length)).await?;
+        if wrote.through {
             return Ok(());
         }
     }
+}
+
+/// What became of a batch.
+struct Wrote {
+    /// Bytes written.
+    length: u64,
+    /// Whether the answer brought bytes at or behind the gate's end.
+    cut: bool,
+    /// Whether the gate's end is reached.
+    through: bool,
 }
 
 /// Reads an answer in batches. An end or error met behind bytes is kept until those are taken.
@@ -166,6 +182,11 @@ impl Reader<'_> {
             }
         }
         Ok(Some(pieces))
+    }
+
+    /// Whether bytes follow within [`LAST_LOOK`]. An answer that fails or stays silent after its last byte is not at fault.
+    async fn goes_on(&mut self) -> bool {
+        matches!(tokio::time::timeout(LAST_LOOK, self.next()).await, Ok(Ok(Some(_))))
     }
 }
 

@@ -4,13 +4,12 @@ use bytes::Bytes;
 use videocloud_protocol::{content::ContentManifest, ids::ClaimKey};
 
 use super::{
-    Checkpoint, Published,
+    Checkpoint,
     file::Refusal,
     scratch::LocalArea,
     state::{Header, decode, encode},
 };
 use crate::{
-    Store,
     error::{Result, StoreError},
     layout,
     objects::{Put, fs::FsObjects},
@@ -19,14 +18,13 @@ use crate::{
 /// A staging area on the volume of the store.
 #[derive(Debug)]
 pub(super) struct FsStaging {
-    store: Store,
     objects: FsObjects,
     area: LocalArea,
     pub(super) found: Option<Checkpoint>,
 }
 
 impl FsStaging {
-    pub(super) async fn open(store: Store, objects: FsObjects, claim: &ClaimKey) -> Result<Self> {
+    pub(super) async fn open(objects: FsObjects, claim: &ClaimKey) -> Result<Self> {
         let path = layout::staging(claim);
         let (area, checkpoint) = LocalArea::open(objects.file_path(&path), path.to_string()).await?;
         let found = match checkpoint {
@@ -37,7 +35,7 @@ impl FsStaging {
             }
             None => None,
         };
-        Ok(Self { store, objects, area, found })
+        Ok(Self { objects, area, found })
     }
 
     pub(super) async fn reserve(&self, size: u64) -> Result<()> {
@@ -63,11 +61,8 @@ impl FsStaging {
         self.area.save(encode(self.area.what(), &header, state)?).await
     }
 
-    pub(super) async fn publish(&self, manifest: &ContentManifest) -> Result<Published<ContentManifest>> {
-        if let Some(existing) = self.store.committed(&manifest.id).await? {
-            self.discard().await?;
-            return Ok(Published::AlreadyThere(existing));
-        }
+    /// Gives the bytes, complete and durable, the name of the blob, unless it is there.
+    pub(super) async fn place(&self, manifest: &ContentManifest) -> Result<()> {
         let actual = self.area.blocking("examine", |data| data.len()).await?;
         if actual != manifest.size {
             let what = layout::blob(&manifest.id).to_string();
@@ -78,15 +73,18 @@ impl FsStaging {
         if self.objects.link_in(self.area.data.path(), &blob).await? == Put::Exists {
             // Left by a crash between blob and manifest, or put there this moment by another claim: the same bytes by
             // name, and whole, because a blob gets its name last.
-            let there = self.objects.stat(&blob).await?.size;
-            if there != manifest.size {
-                let (what, expected) = (blob.to_string(), manifest.size);
-                return Err(StoreError::SizeMismatch { what, expected, actual: there });
+            match self.objects.stat(&blob).await {
+                Ok(there) if there.size == manifest.size => {}
+                Ok(there) => {
+                    let (what, expected) = (blob.to_string(), manifest.size);
+                    return Err(StoreError::SizeMismatch { what, expected, actual: there.size });
+                }
+                // Deleted this moment, so the commit that follows fails and the next attempt places it again.
+                Err(StoreError::NotFound { .. }) => {}
+                Err(error) => return Err(error),
             }
         }
-        let published = self.store.commit(manifest).await?;
-        self.discard().await?;
-        Ok(published)
+        Ok(())
     }
 
     pub(super) async fn discard(&self) -> Result<()> {

@@ -15,7 +15,15 @@ use std::ops::Range;
 use bytes::Bytes;
 use videocloud_protocol::{content::ContentManifest, ids::ClaimKey};
 
-use crate::{Store, error::Result, objects::Objects};
+use crate::{
+    Store,
+    contents::{Slot, being_deleted},
+    error::Result,
+    objects::Objects,
+};
+
+/// How often a publication begins again because the content was published or deleted under its hands.
+const PUBLISH_ATTEMPTS: usize = 8;
 
 /// What an earlier process left in a staging area.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +52,7 @@ pub enum Published<M> {
 /// writes of the checkpoint, so that the older holder fails with [`crate::StoreError::TakenOver`] at its next one.
 #[derive(Debug)]
 pub struct Staging {
+    store: Store,
     backend: Backend,
 }
 
@@ -60,12 +69,10 @@ impl Store {
     /// [`crate::StoreError::Busy`] while another process of this host (or of this shared volume) holds it.
     pub async fn stage(&self, claim: &ClaimKey) -> Result<Staging> {
         let backend = match self.objects() {
-            Objects::Fs(objects) => Backend::Fs(fs::FsStaging::open(self.clone(), objects.clone(), claim).await?),
-            Objects::S3(objects) => {
-                Backend::S3(Box::new(s3::S3Staging::open(self.clone(), objects.clone(), claim).await?))
-            }
+            Objects::Fs(objects) => Backend::Fs(fs::FsStaging::open(objects.clone(), claim).await?),
+            Objects::S3(objects) => Backend::S3(Box::new(s3::S3Staging::open(self, objects.clone(), claim).await?)),
         };
-        Ok(Staging { backend })
+        Ok(Staging { store: self.clone(), backend })
     }
 }
 
@@ -140,7 +147,8 @@ impl Staging {
         }
     }
 
-    /// Publishes the staged bytes as the content of `manifest`: first the blob, then the manifest, put only if absent.
+    /// Publishes the staged bytes as the content of `manifest`: first the blob, then the manifest, put only if nobody
+    /// published or deleted the content since before the blob was placed.
     /// Every write must have returned before. Verifying that the bytes have that SHA-256 is the caller's part.
     ///
     /// On success the area is gone. After a failure it is intact and publishing can be tried again.
@@ -149,10 +157,24 @@ impl Staging {
     /// [`crate::StoreError::SizeMismatch`] when bytes are missing or left over, [`crate::StoreError::Busy`] while the
     /// same content is being deleted, [`crate::StoreError::Full`].
     pub async fn publish(&self, manifest: &ContentManifest) -> Result<Published<ContentManifest>> {
-        match &self.backend {
-            Backend::Fs(fs) => fs.publish(manifest).await,
-            Backend::S3(s3) => s3.publish(manifest).await,
+        for _ in 0..PUBLISH_ATTEMPTS {
+            let free = match self.store.slot(&manifest.id).await? {
+                Slot::Taken(existing) => {
+                    self.discard().await?;
+                    return Ok(Published::AlreadyThere(existing));
+                }
+                Slot::Free(free) => free,
+            };
+            match &self.backend {
+                Backend::Fs(fs) => fs.place(manifest).await?,
+                Backend::S3(s3) => s3.place(manifest).await?,
+            }
+            if self.store.commit(manifest, free).await? {
+                self.discard().await?;
+                return Ok(Published::New);
+            }
         }
+        Err(being_deleted(&manifest.id))
     }
 
     /// Drops the area and everything in it.

@@ -16,7 +16,7 @@ use object_store::{UpdateVersion, multipart::PartId};
 use videocloud_protocol::{content::ContentManifest, ids::ClaimKey};
 
 use super::{
-    Checkpoint, Published,
+    Checkpoint,
     file::Refusal,
     parts::{PartPlan, RangeSet},
     scratch::LocalArea,
@@ -37,7 +37,6 @@ const COPY_CONCURRENCY: usize = 8;
 /// A staging area in a bucket, with its scratch folder.
 #[derive(Debug)]
 pub(super) struct S3Staging {
-    store: Store,
     objects: S3Objects,
     folder: ObjectPath,
     area: LocalArea,
@@ -71,7 +70,7 @@ struct Stored {
 }
 
 impl S3Staging {
-    pub(super) async fn open(store: Store, objects: S3Objects, claim: &ClaimKey) -> Result<Self> {
+    pub(super) async fn open(store: &Store, objects: S3Objects, claim: &ClaimKey) -> Result<Self> {
         let folder = layout::staging(claim);
         let scratch = store.scratch().join(format!("staging-{claim}"));
         let (area, local) = LocalArea::open(scratch, folder.to_string()).await?;
@@ -84,7 +83,7 @@ impl S3Staging {
             area.blocking("empty", |data| data.clear()).await?;
             let progress = Mutex::new(Progress::new(None));
             let (version, fetching) = Default::default();
-            return Ok(Self { store, objects, folder, area, progress, version, fetching, found: None });
+            return Ok(Self { objects, folder, area, progress, version, fetching, found: None });
         };
         let (mut header, state) = decode(area.what(), &bytes)?;
         if local.as_ref() != Some(&bytes) {
@@ -105,7 +104,7 @@ impl S3Staging {
         let progress = Progress { plan, written: header.written, stored: header.parts, ..Progress::new(header.size) };
         let version = tokio::sync::Mutex::new(Stored { version: Some(version), state });
         let (progress, fetching) = (Mutex::new(progress), tokio::sync::Mutex::default());
-        Ok(Self { store, objects, folder, area, progress, version, fetching, found })
+        Ok(Self { objects, folder, area, progress, version, fetching, found })
     }
 
     pub(super) async fn reserve(&self, size: u64) -> Result<()> {
@@ -180,21 +179,13 @@ impl S3Staging {
         self.save(&mut stored, Bytes::copy_from_slice(state), None).await
     }
 
-    pub(super) async fn publish(&self, manifest: &ContentManifest) -> Result<Published<ContentManifest>> {
-        if let Some(existing) = self.store.committed(&manifest.id).await? {
-            self.discard().await?;
-            return Ok(Published::AlreadyThere(existing));
-        }
+    /// Puts the blob together, unless it is there.
+    pub(super) async fn place(&self, manifest: &ContentManifest) -> Result<()> {
         let blob = layout::blob(&manifest.id);
         self.check_complete(&blob, manifest.size)?;
         // A blob of that name and size was left by a crash before its manifest. It got its name whole.
         let left = self.objects.stat(&blob).await.is_ok_and(|object| object.size == manifest.size);
-        if !left {
-            self.assemble(&blob, manifest.size).await?;
-        }
-        let published = self.store.commit(manifest).await?;
-        self.discard().await?;
-        Ok(published)
+        if left { Ok(()) } else { self.assemble(&blob, manifest.size).await }
     }
 
     pub(super) async fn discard(&self) -> Result<()> {
