@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use videocloud_cluster::{
     Cluster, Options, Progress,
+    faults::disk::SmallDisk,
     images::build::{Image, Inputs, build},
     paths,
 };
@@ -17,8 +18,21 @@ use crate::system::{Images, Settings, System, repository};
 pub struct Testbed {
     cluster: Cluster,
     system: System,
+    disk: Option<SmallDisk>,
     tools: PathBuf,
 }
+
+/// Where the store lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Store {
+    /// In the cluster's default storage class.
+    Default,
+    /// On a volume of so many bytes of memory, which can be filled ([`Testbed::disk`]).
+    Small(u64),
+}
+
+/// The storage class of [`Store::Small`].
+const SMALL: &str = "small";
 
 impl Testbed {
     /// Brings up the cluster `name` and installs the system into it; its edge is at `edge_port` of the node. Links may lead to
@@ -26,7 +40,7 @@ impl Testbed {
     ///
     /// # Errors
     /// The message names the step: images, cluster, loading, or Helm's words.
-    pub async fn up(name: &str, edge_port: u16, progress: Progress) -> anyhow::Result<Self> {
+    pub async fn up(name: &str, edge_port: u16, store: Store, progress: Progress) -> anyhow::Result<Self> {
         let options = Options { progress, ..Options::default() };
         let (images, cluster) = tokio::join!(images(progress), Cluster::up(name, &options));
         let (images, cluster) = (images?, cluster.context("failed to bring up the cluster")?);
@@ -34,6 +48,17 @@ impl Testbed {
             let _activity = progress.activity("loading images", None);
             cluster.load_images(&images).await.context("failed to load images into the cluster")?;
         }
+        let disk = match store {
+            Store::Default => None,
+            Store::Small(bytes) => Some(cluster.small_disk(SMALL, bytes).await.context("failed to make a small disk")?),
+        };
+        let extra = match store {
+            Store::Default => Vec::new(),
+            Store::Small(bytes) => vec![
+                format!("--set=store.persistentVolumeClaim.storageClassName={SMALL}"),
+                format!("--set-string=store.persistentVolumeClaim.size={bytes}"),
+            ],
+        };
         let _activity = progress.activity("installing the chart", None);
         let settings = Settings {
             chart: repository().join("charts/videocloud"),
@@ -42,10 +67,10 @@ impl Testbed {
             helm: cluster.program("helm"),
             edge: Some((cluster.node_ip(), edge_port)),
             allow_networks: vec![format!("{}/32", cluster.host_ip())],
-            extra: Vec::new(),
+            extra,
         };
         let system = System::install(settings).await?;
-        Ok(Self { cluster, system, tools: tools()? })
+        Ok(Self { cluster, system, disk, tools: tools()? })
     }
 
     /// The cluster.
@@ -58,6 +83,12 @@ impl Testbed {
     #[must_use]
     pub const fn system(&self) -> &System {
         &self.system
+    }
+
+    /// The disk of the store, if it is a small one.
+    #[must_use]
+    pub const fn disk(&self) -> Option<&SmallDisk> {
+        self.disk.as_ref()
     }
 
     /// The folder with ffmpeg and ffprobe.

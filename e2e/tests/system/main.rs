@@ -5,6 +5,7 @@
 
 mod bad_links;
 mod deletion;
+mod disk;
 mod faults;
 mod happy;
 mod shared;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         bad_links::every_bad_link_ends_in_a_condition_a_user_can_act_on,
         deletion::deleting_during_download_leaves_nothing,
         deletion::deleting_during_transcode_leaves_nothing,
+        disk::a_full_store_says_so_and_work_goes_on_when_there_is_room,
         upgrade::an_upgrade_leaves_running_jobs_alone,
         faults::twenty_rounds_of_kills_all_end_ready,
     ];

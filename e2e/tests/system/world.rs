@@ -20,17 +20,19 @@ use kube::{
 };
 use rand::seq::IndexedRandom;
 use tokio::runtime::Runtime;
-use videocloud_cluster::{Cluster, Progress};
+use videocloud_cluster::{Cluster, Progress, faults::disk::SmallDisk};
 use videocloud_crds::VideoObject;
 use videocloud_e2e::{
     clip,
     origin::Origin,
     system::{NAMESPACE, Objects, System},
-    testbed::{self, Testbed},
+    testbed::{self, Store, Testbed},
 };
 
 const CLUSTER: &str = "vc-e2e";
 const EDGE_PORT: u16 = 30080;
+/// Bytes of the store, in memory: all that the scenarios keep at once, with room to spare.
+const DISK: u64 = 512 << 20;
 
 /// A scenario, as the table in `main` holds it.
 pub type Scenario = for<'w> fn(&'w World) -> Pin<Box<dyn Future<Output = anyhow::Result<()>> + 'w>>;
@@ -77,7 +79,7 @@ impl World {
     pub fn start() -> anyhow::Result<Self> {
         let runtime = Arc::new(Runtime::new()?);
         let (bed, origin, clips) = runtime.block_on(async {
-            let bed = Testbed::up(CLUSTER, EDGE_PORT, Progress::Told).await?;
+            let bed = Testbed::up(CLUSTER, EDGE_PORT, Store::Small(DISK), Progress::Told).await?;
             let clips = testbed::cache()?.join("e2e-origin");
             tokio::fs::create_dir_all(&clips).await?;
             let bunny = clip::fetch(&testbed::cache()?).await?;
@@ -133,6 +135,11 @@ impl World {
 
     fn system(&self) -> &System {
         self.bed.system()
+    }
+
+    /// The disk of the store.
+    pub fn disk(&self) -> anyhow::Result<&SmallDisk> {
+        self.bed.disk().context("the store is on no disk of its own")
     }
 
     /// Runs the chart's upgrade with more arguments.

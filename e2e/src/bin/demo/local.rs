@@ -7,7 +7,7 @@ use videocloud_cluster::{Cluster, Progress};
 use videocloud_e2e::{
     clip,
     origin::Origin,
-    testbed::{self, Testbed},
+    testbed::{self, Store, Testbed},
 };
 
 use crate::{place::Place, steps::Step};
@@ -19,7 +19,7 @@ const CLIP: &str = "bigbuckbunny.mp4";
 /// Brings up what is missing.
 pub async fn up() -> anyhow::Result<Place> {
     let step = Step::begin("cluster", "a Kubernetes node in a network namespace, the images, the chart");
-    let bed = Testbed::up(CLUSTER, EDGE_PORT, Progress::Told).await?;
+    let bed = Testbed::up(CLUSTER, EDGE_PORT, Store::Default, Progress::Told).await?;
     let cluster = bed.cluster();
     let version = cluster.kubectl(&["get", "nodes", "--output=jsonpath={.items[0].status.nodeInfo.kubeletVersion}"]);
     let version = version.await.context("failed to ask the node for its version")?;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use k8s_openapi::jiff::Timestamp;
 use videocloud_crds::{
     TranscodeJob, VideoObject, VideoObjectStatus,
-    conditions::types,
+    conditions::{types, video as reasons},
     transcode::TranscodePhase,
     videoobject::{Media, RenditionState, RenditionStatus, SourceState, SourceStatus, VideoPhase},
 };
@@ -213,6 +213,15 @@ fn notes(old: &VideoObjectStatus, new: &VideoObjectStatus) -> Vec<Note> {
     if new.phase == Some(VideoPhase::Downloading) && old.phase != new.phase {
         let text = status::find(&new.conditions, types::READY).map(|ready| ready.message.clone()).unwrap_or_default();
         notes.push(Note { warning: false, reason: "Downloading".into(), action: "Download", text });
+    }
+    // Tried again after something that someone has to put right.
+    if new.phase == Some(VideoPhase::Downloading)
+        && let Some(ready) = status::find(&new.conditions, types::READY)
+        && !matches!(ready.reason.as_str(), reasons::DOWNLOADING | reasons::JOINED)
+        && status::find(&old.conditions, types::READY).is_none_or(|old| old.reason != ready.reason)
+    {
+        let (reason, text) = (ready.reason.clone(), ready.message.clone());
+        notes.push(Note { warning: true, reason, action: "Retry", text });
     }
     let flips = [
         (types::DOWNLOADED, "True", "Download"),

@@ -6,7 +6,7 @@ use videocloud_crds::{
     transcode::{FailureClass, TranscodePhase},
     videoobject::VideoPhase,
 };
-use videocloud_protocol::failure::Failure;
+use videocloud_protocol::failure::{Failure, FailureClass as Class};
 
 use super::{
     build::job_for,
@@ -94,7 +94,12 @@ fn without_content(valid: &Valid, facts: &Facts) -> Option<Verdict> {
         )),
         WorkState::Active { progress, last_failure } => {
             let percent = progress.as_ref().and_then(|now| Some(coarse_percent(now.done, now.total?)));
-            let reason = if facts.joined { reasons::JOINED } else { reasons::DOWNLOADING };
+            let reason = match last_failure {
+                // What someone has to make room for, while the tries go on.
+                Some(Failure { class: Class::StoreFull | Class::Resources, reason, .. }) => reason.as_str(),
+                _ if facts.joined => reasons::JOINED,
+                _ => reasons::DOWNLOADING,
+            };
             let message = match (last_failure, facts.joined) {
                 (Some(Failure { message, .. }), _) => format!("Trying again after: {message}"),
                 (None, true) => "Another VideoObject's download of the same content is under way.".into(),

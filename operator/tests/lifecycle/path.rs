@@ -1,0 +1,86 @@
+//! From apply to Ready, and what it costs.
+
+use serde_json::json;
+use videocloud_crds::{conditions::types, videoobject::EndpointType};
+
+use crate::support::{Hub, content_of, is};
+
+const LINK: &str = "http://origin.example/one.mp4";
+
+/// Calls to the API server from apply to Ready with one rendition, events included: a bound that catches a loop, not the goal.
+const MOST_CALLS: u64 = 20;
+/// Of them, those that write.
+const MOST_WRITES: u64 = 16;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_becomes_a_published_video_with_few_writes() {
+    let hub = Hub::start("happy", 0).await;
+    let operator = hub.operator(&[]).await;
+    hub.video("one", LINK, json!({})).await;
+    let video = hub.until_ready("one").await;
+    let status = video.status.unwrap();
+    assert_eq!(status.content.unwrap().id, content_of(LINK).to_string());
+    let types: Vec<_> = status.endpoints.iter().map(|endpoint| endpoint.type_).collect();
+    assert!(types.contains(&EndpointType::Hls), "{types:?}");
+    assert!(status.endpoints.iter().all(|one| one.url.starts_with("https://edge.example/v/happy/one/")));
+    let publication = hub.tracker().publication("happy", "one").await.unwrap().unwrap();
+    assert_eq!((publication.content, publication.renditions.len()), (content_of(LINK), 1));
+    assert!(operator.requests() <= MOST_CALLS, "{} requests", operator.requests());
+    assert!(operator.writes() <= MOST_WRITES, "{} writes", operator.writes());
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pass_with_nothing_to_do_makes_no_call() {
+    let hub = Hub::start("idle", 0).await;
+    let operator = hub.operator(&[]).await;
+    for (name, link) in [("one", LINK), ("two", "http://origin.example/missing.mp4")] {
+        hub.video(name, link, json!({})).await;
+    }
+    hub.until_ready("one").await;
+    hub.until_true("two", types::STALLED).await;
+    operator.stop().await;
+    let restarted = hub.operator(&[]).await;
+    restarted.until_metric("videocloud_operator_reconciles_total{controller=\"Video\",outcome=\"Unchanged\"}", 2).await;
+    restarted
+        .until_metric("videocloud_operator_reconciles_total{controller=\"Transcode\",outcome=\"Unchanged\"}", 1)
+        .await;
+    assert_eq!(restarted.requests(), 0, "{}", restarted.metrics().await);
+    restarted.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn chunks_are_an_indexed_job_between_plan_and_finish() {
+    let hub = Hub::start("chunks", 3).await;
+    let operator = hub.operator(&[]).await;
+    hub.video("one", LINK, json!({})).await;
+    hub.until_ready("one").await;
+    let job = hub.transcodes().get("one-chunks").await.unwrap();
+    assert_eq!(job.status.unwrap().chunks.as_deref(), Some("3/3"));
+    let work: Vec<String> =
+        hub.workers.started().iter().map(|(name, _)| name.rsplit('-').next().unwrap().into()).collect();
+    assert_eq!(work[1..], ["plan", "chunk", "chunk", "chunk", "finish"]);
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_videos_of_one_link_are_fetched_once() {
+    let hub = Hub::start("joined", 0).await;
+    let operator = hub.operator(&[]).await;
+    hub.workers.hold(&["download"]);
+    for name in ["one", "two"] {
+        hub.video(name, LINK, json!({})).await;
+        hub.until(name, "Downloading", |video| video.status.as_ref().is_some_and(|s| s.phase.is_some())).await;
+    }
+    hub.workers.hold(&[]);
+    hub.until_ready("one").await;
+    hub.until_ready("two").await;
+    // The content and the rendition are known by now: a third is ready without a Job.
+    let third = hub.video("three", "http://origin.example/one.mp4", json!({})).await;
+    assert!(!is(&third, types::READY));
+    hub.until_ready("three").await;
+    let jobs = hub.workers.jobs();
+    assert_eq!(jobs.len(), 2, "{jobs:?}");
+    assert_eq!(hub.workers.started().len(), 2);
+    operator.stop().await;
+}

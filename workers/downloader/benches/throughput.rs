@@ -1,0 +1,109 @@
+//! One HTTP origin (nginx, sendfile) on the loopback, fetched by videocloud, aria2c and curl in turn:
+//! `cargo bench -p videocloud-downloader --bench throughput`. Prints a table and writes `target/bench/download.json`.
+//!
+//! Every one writes a file on the same file system; videocloud verifies its SHA-256 and syncs it as well, in the same time.
+//! The rounds alternate, so that what else the machine does meanwhile meets all; the figure is the median round. CPU is what
+//! the finished process used, from `/proc/self/stat`. `VIDEOCLOUD_BENCH_MIB` sets the size.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub, dead_code)]
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use std::{fs, path::Path, process::Command, time::Instant};
+
+use serde_json::json;
+use support::{bytes, nginx::Nginx};
+
+const ROUNDS: usize = 5;
+/// Ticks of `/proc/<pid>/stat` per second (USER_HZ, fixed by the kernel's interface).
+const TICKS: f64 = 100.0;
+
+/// One way to fetch.
+struct Way {
+    name: &'static str,
+    connections: u32,
+    command: fn(&str, &Path, u32) -> Command,
+}
+
+const WAYS: [Way; 5] = [
+    Way { name: "videocloud", connections: 1, command: videocloud },
+    Way { name: "aria2c", connections: 1, command: aria2c },
+    Way { name: "curl", connections: 1, command: curl },
+    Way { name: "videocloud", connections: 8, command: videocloud },
+    Way { name: "aria2c", connections: 8, command: aria2c },
+];
+
+fn videocloud(url: &str, output: &Path, connections: u32) -> Command {
+    let mut command = support::downloader(&["--source", url, "--connections", &connections.to_string()]);
+    command.arg("--output").arg(output);
+    command
+}
+
+fn aria2c(url: &str, output: &Path, connections: u32) -> Command {
+    let mut command = Command::new("aria2c");
+    let count = connections.to_string();
+    command.args(["--no-conf", "--quiet", "--file-allocation=falloc", "--max-connection-per-server", &count]);
+    command.args(["--split", &count, "--min-split-size=1M", "--dir"]).arg(output.parent().unwrap());
+    command.arg("--out").arg(output.file_name().unwrap()).arg(url);
+    command
+}
+
+fn curl(url: &str, output: &Path, _: u32) -> Command {
+    let mut command = Command::new("curl");
+    command.args(["--silent", "--fail", "--output"]).arg(output).arg(url);
+    command
+}
+
+fn main() {
+    let mebibytes: usize = std::env::var("VIDEOCLOUD_BENCH_MIB").ok().map_or(1024, |text| text.parse().unwrap());
+    let size = mebibytes << 20;
+    let server = Nginx::start("sendfile on; tcp_nopush on;");
+    server.put("a.mp4", &bytes(1, size));
+    let url = server.url("a.mp4");
+    let folder = tempfile::tempdir().unwrap();
+    let mut rounds: Vec<Vec<(f64, f64)>> = WAYS.iter().map(|_| Vec::new()).collect();
+    for round in 0..=ROUNDS {
+        for (way, seen) in WAYS.iter().zip(&mut rounds) {
+            let output = folder.path().join("fetched.mp4");
+            let (begun, before) = (Instant::now(), children_cpu());
+            let status = (way.command)(&url, &output, way.connections).stdout(std::process::Stdio::null()).status();
+            let (wall, cpu) = (begun.elapsed().as_secs_f64(), children_cpu() - before);
+            assert!(status.unwrap().success(), "{} failed", way.name);
+            assert_eq!(fs::metadata(&output).unwrap().len(), size as u64, "{}", way.name);
+            fs::remove_file(&output).unwrap();
+            // The first round warms the page cache for all.
+            if round > 0 {
+                seen.push((wall, cpu));
+            }
+        }
+    }
+    println!("{:<12} {:>11} {:>10} {:>14}", "client", "connections", "MB/s", "CPU s per GB");
+    let mut results = Vec::new();
+    for (way, seen) in WAYS.iter().zip(rounds) {
+        let rate = size as f64 / median(seen.iter().map(|round| round.0));
+        let cpu = median(seen.iter().map(|round| round.1)) / (size as f64 / 1e9);
+        println!("{:<12} {:>11} {:>10.0} {cpu:>14.3}", way.name, way.connections, rate / 1e6);
+        results.push(json!({
+            "client": way.name, "connections": way.connections, "bytesPerSecond": rate, "cpuSecondsPerGigabyte": cpu,
+        }));
+    }
+    let out = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/bench");
+    fs::create_dir_all(&out).unwrap();
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let report = json!({ "cores": cores, "bytes": size, "rounds": ROUNDS, "results": results });
+    fs::write(out.join("download.json"), serde_json::to_string_pretty(&report).unwrap()).unwrap();
+}
+
+/// Seconds of CPU of all children waited for so far, user and system.
+fn children_cpu() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    // Fields 16 and 17 of proc(5), counted from the state, which is field 3.
+    fields[13..15].iter().map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / TICKS
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
