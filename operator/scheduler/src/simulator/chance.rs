@@ -3,7 +3,7 @@
 
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
-use rand_distr::{Distribution, StandardNormal};
+use rand_distr::{Distribution, Exp1, StandardNormal};
 
 pub(crate) type Chance = Xoshiro256PlusPlus;
 
@@ -24,4 +24,14 @@ const fn split_mix(value: u64) -> u64 {
 /// Standard normal.
 pub(crate) fn normal(chance: &mut Chance) -> f64 {
     StandardNormal.sample(chance)
+}
+
+/// Exponential with mean 1.
+pub(crate) fn exponential(chance: &mut Chance) -> f64 {
+    Exp1.sample(chance)
+}
+
+/// Log-normal with mean 1 and this standard deviation of the logarithm.
+pub(crate) fn log_normal(chance: &mut Chance, sd: f64) -> f64 {
+    (sd * normal(chance) - 0.5 * sd * sd).exp()
 }

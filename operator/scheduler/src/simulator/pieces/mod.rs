@@ -5,8 +5,15 @@
 //! cloud is one more seed in every swarm, held to the rate a policy gave it. Judged by what
 //! viewers get. What the policies know of the swarms is what a tracker would tell them.
 
+mod belief;
+mod choke;
+mod flow;
+mod peer;
+mod play;
 mod scenario;
+mod swarm;
 mod verdict;
 
+pub use play::play;
 pub use scenario::{MAX_PIECES, Pieces, Service};
 pub use verdict::{SERVED, Verdict, Viewer, World};

@@ -37,9 +37,9 @@ pub struct Pieces {
     pub piece: f64,
     /// Pieces of a file.
     pub pieces: usize,
-    /// Mean upload of a peer, bytes per second.
+    /// Median over swarms of the mean upload of their peers, bytes per second.
     pub upload: f64,
-    /// Standard deviation of the logarithm of the mean upload between swarms.
+    /// Standard deviation of the logarithm of that mean between swarms.
     pub swarm_spread: f64,
     /// The same between the peers of a swarm.
     pub peer_spread: f64,
