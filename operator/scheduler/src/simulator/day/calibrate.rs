@@ -55,8 +55,9 @@ fn multipliers(day: &Day, seed: u64) -> Result<PaperMultipliers, SimulateError> 
     Ok(PaperMultipliers { free, proportional, ration, optimal })
 }
 
-/// Fits the median level, the spreads of level, elasticity and seeders to the multipliers by damped
-/// Gauss-Newton on logarithms, on a thinned day; the result is measured on the whole day.
+/// Fits the median level, the spread of the laws (level and elasticity together), the mean `b` and the
+/// spread of seeders to the multipliers by damped Gauss-Newton on logarithms, on a thinned
+/// day; the result is measured on the whole day.
 ///
 /// # Errors
 /// [`SimulateError`] for a field out of range.
@@ -121,8 +122,9 @@ fn turned(spread: Spread, knobs: &[f64; KNOBS]) -> Spread {
     Spread {
         level_median: spread.level_median * knobs[0].exp(),
         level_sd: spread.level_sd * knobs[1].exp(),
-        seeds_sd: spread.seeds_sd * knobs[2].exp(),
-        a_sd: spread.a_sd * knobs[3].exp(),
+        a_sd: spread.a_sd * knobs[1].exp(),
+        b_mean: spread.b_mean * knobs[2].exp(),
+        seeds_sd: spread.seeds_sd * knobs[3].exp(),
         ..spread
     }
 }

@@ -33,13 +33,13 @@ impl Default for Spread {
     fn default() -> Self {
         Self {
             a_mean: 0.5,
-            a_sd: 0.05,
-            b_mean: 0.2,
+            a_sd: 0.1,
+            b_mean: 0.4,
             b_sd: 0.05,
-            level_median: 2.3,
+            level_median: 2.2,
             level_sd: 0.4,
             seeds_median: 0.5,
-            seeds_sd: 0.7,
+            seeds_sd: 0.9,
         }
     }
 }

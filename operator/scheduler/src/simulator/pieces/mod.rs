@@ -12,6 +12,8 @@ mod peer;
 mod play;
 mod scenario;
 mod swarm;
+#[cfg(test)]
+mod tests;
 mod verdict;
 
 pub use play::play;

@@ -40,6 +40,7 @@ pub fn play(world: &Pieces, arm: Arm, seed: u64) -> Result<World, SimulateError>
         demanded: 0.0,
         uploaded: 0.0,
         downloaded: 0.0,
+        exchanged: 0.0,
         allowed: 0.0,
         leechers: 0.0,
         seeders: 0.0,
@@ -61,6 +62,7 @@ pub fn play(world: &Pieces, arm: Arm, seed: u64) -> Result<World, SimulateError>
             if counts {
                 out.uploaded += after.cloud - before.cloud;
                 out.downloaded += after.received - before.received;
+                out.exchanged += after.peers - before.peers;
                 out.leechers += after.leeching - before.leeching;
                 out.seeders += after.seeding - before.seeding;
                 out.allowed += (rates[i] + loans[i]) * round_length;
@@ -125,7 +127,7 @@ fn lend(swarms: &[Swarm], rates: &[f64], used: &[f64], capacity: f64, lends: boo
 }
 
 /// The swarms with everybody who will ever come.
-fn populate(world: &Pieces, seed: u64) -> Vec<Swarm> {
+pub(super) fn populate(world: &Pieces, seed: u64) -> Vec<Swarm> {
     let weight = |rank: usize| (rank as f64).powf(-world.popularity);
     let all: f64 = (1..=world.swarms).map(weight).sum();
     (0..world.swarms)
