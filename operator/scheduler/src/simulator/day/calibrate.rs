@@ -44,8 +44,8 @@ const ARMS: [(Arm, Knowledge); 4] = [
     (Arm::Ration, Knowledge::True),
     (Arm::Multiplier, Knowledge::True),
 ];
-/// Days played at most, each of about 24 of its periods.
-const MOST_DAYS: usize = 240;
+/// Days played at most, each of about 48 of its periods.
+const MOST_DAYS: usize = 96;
 /// Sum of squared log errors that is good enough: 0.05 % each.
 const GOOD: f64 = 1e-6;
 
@@ -68,7 +68,7 @@ pub fn calibrate(
     progress: &Progress<'_>,
 ) -> Result<Calibration, SimulateError> {
     progress.expect(MOST_DAYS);
-    let thin = Day { stride: (day.periods / 24).max(1), days: 1, ..*day };
+    let thin = Day { stride: (day.periods / 48).max(1), days: 1, ..*day };
     let mut days = 0;
     let mut errors = |knobs: &[f64; KNOBS]| -> Result<[f64; KNOBS], SimulateError> {
         days += 1;
@@ -92,6 +92,7 @@ pub fn calibrate(
                 slopes[target][knob] = (there[target] - missed[target]) / STEP;
             }
         }
+        let mut stalled = true;
         for _ in 0..4 {
             let step = damped_step(&slopes, &missed, damping);
             let mut moved = knobs;
@@ -100,11 +101,15 @@ pub fn calibrate(
             }
             let there = errors(&moved)?;
             if squares(&there) < squares(&missed) {
+                stalled = squares(&there) > 0.98 * squares(&missed);
                 (knobs, missed) = (moved, there);
                 damping *= 0.3;
                 break;
             }
             damping *= 10.0;
+        }
+        if stalled {
+            break;
         }
     }
     let spread = turned(day.spread, &knobs);

@@ -95,7 +95,7 @@ fn history(day: &Day, trace: &Trace, seed: u64) -> Vec<Vec<Sample>> {
 
 /// Ration's own fit: least squares without seeders, as the paper fits it.
 fn blind_laws(day: &Day, seed: u64) -> Result<Vec<Option<PowerLaw>>, SimulateError> {
-    let whole = Day { stride: 1, days: 1, ..*day };
+    let whole = Day { stride: (day.periods / HISTORY).max(1), days: 1, ..*day };
     let trace = Trace::draw(&whole, seed)?;
     let fit = |samples: &Vec<Sample>| least_squares(samples, View::WithoutSeeders).ok().map(|fit| fit.law);
     Ok(history(&whole, &trace, seed).iter().map(fit).collect())
@@ -210,6 +210,8 @@ fn truth(day: &Day, trace: &Trace, period: usize, swarm: usize, upload: f64) -> 
     (upload.min(download), download)
 }
 
+/// Samples a swarm's history is fitted to.
+const HISTORY: usize = 72;
 /// Standard deviation of `ln S` around the proportional share in the history that is fitted.
 const HISTORY_SPREAD: f64 = 0.2;
 

@@ -8,6 +8,7 @@
 mod belief;
 mod choke;
 mod flow;
+mod lender;
 mod peer;
 mod play;
 mod scenario;

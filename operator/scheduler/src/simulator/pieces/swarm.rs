@@ -281,13 +281,19 @@ impl Swarm {
             return part.piece;
         }
         let wanted = have.without(&peer.have).without(&peer.pending);
-        let rarity = |piece: u16| {
+        let mut rarest = (u32::MAX, NO_PIECE);
+        for piece in wanted.iter() {
             let place = usize::from(piece);
             let sent = if from == CLOUD { u32::from(self.injected[place]) } else { 0 };
             // Ties go to the first after a random piece.
-            (self.copies[place] + sent, piece < start, piece)
-        };
-        if let Some(piece) = wanted.iter().min_by_key(|&piece| rarity(piece)) {
+            let turn = (piece as u8).wrapping_sub(start as u8);
+            let key = (self.copies[place] + sent) << 8 | u32::from(turn);
+            if key < rarest.0 {
+                rarest = (key, piece);
+            }
+        }
+        if rarest.1 != NO_PIECE {
+            let piece = rarest.1;
             peer.pending.insert(piece);
             peer.parts.push(Part { piece, left: self.world.piece, flows: 1 });
             return piece;
