@@ -8,7 +8,6 @@ export CARGO_TARGET_DIR ?= $(VIDEOCLOUD_CACHE)/target
 CARGO_FLAGS := --release --locked
 CLUSTER ?= local
 IMAGE_REPOSITORY ?=
-BENCH_DIR := target/bench
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build demo demo-down test e2e lint fmt crds images assets tools deny \
@@ -67,7 +66,7 @@ images: build ## Build the container images as OCI archives in the cache
 bench: bench-scheduler bench-download bench-edge bench-transcode bench-operator ## Every benchmark, beside its peers
 
 bench-scheduler: ## Solver, estimator and policies
-	@mkdir -p $(BENCH_DIR) && cargo run $(CARGO_FLAGS) -q -p videocloud-scheduler -- bench --out $(BENCH_DIR)/scheduler.json
+	@cargo bench --locked -p videocloud-scheduler --bench scheduler
 bench-download: setup ## One origin: videocloud, aria2c, curl
 	@cargo bench --locked -p videocloud-downloader --bench throughput
 bench-edge: setup ## One file: videocloud's edge, nginx

@@ -3,9 +3,8 @@
 //! Egress is the money of a video cloud, and a byte uploaded to one swarm multiplies more than to
 //! another (the bandwidth multiplier effect: Li et al., IEEE IWQoS 2012). This crate models that
 //! ([`model`]), learns it from what was measured ([`estimator`]), shares capacity exactly ([`solver`]) by
-//! one of several policies ([`policy`]), and keeps the paper's own algorithms to compare with
-//! ([`baseline`]) and worlds to compare in ([`simulator`]). It is pure: no input or output, no clock,
-//! no Kubernetes.
+//! one of several policies ([`policy`]), keeps the paper's own algorithms to compare with ([`baseline`]), and
+//! plays worlds to compare in ([`simulator`]). It is pure: no input or output, no clock, no Kubernetes.
 
 pub mod baseline;
 pub mod estimator;

@@ -87,6 +87,20 @@ fn steep_prices_still_spend_the_capacity() {
     assert!(spent >= 10_630_381.5 * (1.0 - 1e-10), "{:?}", found.solution);
 }
 
+#[test]
+fn steep_prices_are_found_from_either_side() {
+    let law = RegimeLaw::new(rate(1000.0), 0.1, rate(100_000.0)).unwrap();
+    let flat = PowerLaw::new(0.05, 0.0, 1.0).unwrap();
+    let swarms = vec![
+        Swarm::new(Audience::new(0.0, 530.8566224324269).unwrap(), SwarmLaw::Regimes(law)),
+        Swarm::new(Audience::new(0.0, 252.0542434500983).unwrap(), SwarmLaw::Power(flat)),
+    ];
+    let pool = Pool { swarms, supply: Supply::pool(rate(17_452_726.708634924)), min_marginal: 0.0 };
+    let found = solve(&pool, Objective::Multiplier);
+    assert!(found.marginal_deviation() <= 1e-6, "{:?}", found.solution);
+    assert!(found.solution.passes < 200.0, "{:?}", found.solution);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
 

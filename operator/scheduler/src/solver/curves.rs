@@ -12,6 +12,9 @@ use super::vector::{Kernel, dispatch};
 /// Lanes are added up per block of this many swarms, blocks one by one: errors stay near 1e-14.
 const BLOCK: usize = 4096;
 
+/// Far from the target the parabola goes astray: a step goes at most so many times as far as Newton's.
+const FURTHEST: f64 = 1.25;
+
 /// A demand that is not a power curve, with its place in the arrays.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Special {
@@ -26,6 +29,20 @@ pub(crate) struct Total {
     pub(crate) sum: f64,
     /// `-dT/dnu`, over the swarms that are not clipped.
     pub(crate) fall: f64,
+    /// `d^2T/dnu^2`, over the same.
+    pub(crate) bend: f64,
+}
+
+impl Total {
+    /// How far the log price must move to make the sum the target, from `ln T` to second order.
+    pub(crate) fn step(&self, target: f64) -> f64 {
+        let error = (self.sum / target).ln();
+        let slope = self.fall / self.sum;
+        // Newton's step times the root of `1 - x + bend x^2 / 2`; the variance of the slopes cannot be negative.
+        let bend = error * (self.bend / self.sum / (slope * slope) - 1.0).max(0.0);
+        let further = 2.0 / (1.0 + (1.0 - 2.0 * bend).max(0.0).sqrt());
+        error / slope * further.min(FURTHEST)
+    }
 }
 
 /// The demands of a set of swarms; limits are multiples of the quantum.
@@ -39,6 +56,8 @@ pub struct Curves {
     pub(crate) steps: Vec<Special>,
     pub(crate) smooth: Vec<Special>,
     sums: (f64, f64),
+    /// Whether a floor alone was above the most there is.
+    pub(crate) cut: bool,
     quantum: Quantum,
 }
 
@@ -48,6 +67,7 @@ impl Curves {
     pub fn new(demands: impl ExactSizeIterator<Item = Demand>, most: f64, quantum: Quantum) -> Self {
         let mut curves = Self::with_capacity(demands.len(), quantum);
         for demand in demands {
+            curves.cut |= demand.lo > most;
             let hi = quantum.down(demand.hi.min(most));
             let lo = quantum.up(demand.lo.min(most)).min(hi);
             curves.push(Demand { lo, hi, ..demand });
@@ -67,6 +87,7 @@ impl Curves {
             steps: Vec::new(),
             smooth: Vec::new(),
             sums: (0.0, 0.0),
+            cut: false,
             quantum,
         }
     }
@@ -134,18 +155,19 @@ impl Curves {
         part
     }
 
-    /// A few evenly spaced runs of the power curves, to guess a price from.
-    pub(crate) fn sample(&self, runs: usize) -> Self {
-        let mut part = Self::with_capacity(runs * LANES * LANES, self.quantum);
-        let stride = (self.offset.len() / runs).next_multiple_of(LANES);
-        for start in (0..self.offset.len().saturating_sub(LANES * LANES)).step_by(stride) {
-            let run = start..start + LANES * LANES;
-            part.offset.extend_from_slice(&self.offset[run.clone()]);
-            part.slope.extend_from_slice(&self.slope[run.clone()]);
-            part.lo.extend_from_slice(&self.lo[run.clone()]);
-            part.hi.extend_from_slice(&self.hi[run]);
+    /// About so many of the power curves, evenly spaced, to guess a price from.
+    pub(crate) fn sample(&self, count: usize) -> Self {
+        let mut part = Self::with_capacity(count + LANES, self.quantum);
+        // An odd stride does not keep step with data that repeats.
+        let stride = (self.len / count.max(1)) | 1;
+        for i in (stride / 2..self.len).step_by(stride) {
+            part.offset.push(self.offset[i]);
+            part.slope.push(self.slope[i]);
+            part.lo.push(self.lo[i]);
+            part.hi.push(self.hi[i]);
         }
         part.len = part.offset.len();
+        part.pad();
         part
     }
 
@@ -183,21 +205,24 @@ impl Curves {
 
     /// Adds the demand up at a log price; at a step's own price it counts with its floor.
     pub(crate) fn total(&self, nu: f64) -> Total {
-        let mut total = dispatch(SumPass { arrays: self.arrays(), nu });
+        let [sum, fall, bend] = dispatch(SumPass { lanes: self.lanes(), nu }).map(|lanes| lanes.iter().sum());
+        let mut total = Total { sum, fall, bend };
         for step in &self.steps {
             total.sum += step_at(&step.demand, nu, 0.0);
         }
         for special in &self.smooth {
-            // A relative half-step of 1e-6 in the price: the slope only guides Newton's step.
+            // A step of 1e-6 in the log price: the slope only guides the search.
             let (above, here) = (special.demand.at(nu + 1e-6), special.demand.at(nu));
+            let fall = (here - above).max(0.0) * 1e6;
             total.sum += here;
-            total.fall += (here - above).max(0.0) * 1e6;
+            total.fall += fall;
+            total.bend += if here > 0.0 { fall * fall / here } else { 0.0 };
         }
         total
     }
 
-    fn arrays(&self) -> [&[f64]; 4] {
-        [&self.offset, &self.slope, &self.lo, &self.hi]
+    fn lanes(&self) -> [&[[f64; LANES]]; 4] {
+        [&self.offset, &self.slope, &self.lo, &self.hi].map(|array| array.as_chunks().0)
     }
 
     /// How much the demand falls at exactly this price, because of steps.
@@ -217,7 +242,7 @@ impl Curves {
     /// Writes every rate at this price as a multiple of the quantum and returns their exact sum;
     /// steps at their own price get `share` of their range.
     pub(crate) fn fill(&self, nu: f64, share: f64, out: &mut [f64]) -> f64 {
-        let sum = dispatch(FillPass { arrays: self.arrays(), nu, quantum: self.quantum.get(), out });
+        let sum = dispatch(FillPass { lanes: self.lanes(), nu, quantum: self.quantum.get(), out });
         let mut extra = 0.0;
         for step in &self.steps {
             out[step.index] = self.quantum.down(step_at(&step.demand, nu, share));
@@ -241,46 +266,43 @@ fn step_at(demand: &Demand, nu: f64, share: f64) -> f64 {
     }
 }
 
-#[inline(always)]
-fn load(array: &[f64], start: usize) -> [f64; LANES] {
-    let mut lanes = [0.0; LANES];
-    lanes.copy_from_slice(&array[start..start + LANES]);
-    lanes
-}
-
 struct SumPass<'a> {
-    arrays: [&'a [f64]; 4],
+    lanes: [&'a [[f64; LANES]]; 4],
     nu: f64,
 }
 
 impl Kernel for SumPass<'_> {
-    type Output = Total;
+    /// Sum, fall and bend by lane: adding lanes up in here would keep the compiler from whole registers.
+    type Output = [[f64; LANES]; 3];
 
     #[inline(always)]
-    fn run(self) -> Total {
-        let [offset, slope, lo, hi] = self.arrays;
-        let mut total = Total::default();
-        let n = offset.len();
-        for block in (0..n).step_by(BLOCK) {
-            let (mut sum, mut fall) = ([0.0; LANES], [0.0; LANES]);
-            for start in (block..n.min(block + BLOCK)).step_by(LANES) {
-                let slope = load(slope, start);
-                let raw = unclipped(&load(offset, start), &slope, self.nu);
-                let s = clip(&raw, &load(lo, start), &load(hi, start));
+    fn run(self) -> Self::Output {
+        let [offset, slope, lo, hi] = self.lanes.map(|lanes| lanes.chunks(BLOCK / LANES));
+        let mut total = [[0.0; LANES]; 3];
+        for (((offset, slope), lo), hi) in offset.zip(slope).zip(lo).zip(hi) {
+            let (mut sum, mut fall, mut bend) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
+            for (((offset, slope), lo), hi) in offset.iter().zip(slope).zip(lo).zip(hi) {
+                let raw = unclipped(offset, slope, self.nu);
+                let s = clip(&raw, lo, hi);
                 for lane in 0..LANES {
+                    let falls = if s[lane] == raw[lane] { slope[lane] * s[lane] } else { 0.0 };
                     sum[lane] += s[lane];
-                    fall[lane] += if s[lane] == raw[lane] { slope[lane] * s[lane] } else { 0.0 };
+                    fall[lane] += falls;
+                    bend[lane] += slope[lane] * falls;
                 }
             }
-            total.sum += sum.iter().sum::<f64>();
-            total.fall += fall.iter().sum::<f64>();
+            for lane in 0..LANES {
+                total[0][lane] += sum[lane];
+                total[1][lane] += fall[lane];
+                total[2][lane] += bend[lane];
+            }
         }
         total
     }
 }
 
 struct FillPass<'a> {
-    arrays: [&'a [f64]; 4],
+    lanes: [&'a [[f64; LANES]]; 4],
     nu: f64,
     quantum: f64,
     out: &'a mut [f64],
@@ -291,21 +313,26 @@ impl Kernel for FillPass<'_> {
 
     #[inline(always)]
     fn run(self) -> f64 {
-        let [offset, slope, lo, hi] = self.arrays;
+        let [offset, slope, lo, hi] = self.lanes;
         let inverse = 1.0 / self.quantum;
         let mut sum = [0.0; LANES];
-        for (chunk, rates) in self.out.chunks_mut(LANES).enumerate() {
-            let start = chunk * LANES;
-            let mut s = unclipped(&load(offset, start), &load(slope, start), self.nu);
+        let (full, rest) = self.out.as_chunks_mut::<LANES>();
+        // A last chunk that is not full goes by way of a full one.
+        let mut last = [0.0; LANES];
+        let tail = (!rest.is_empty()).then_some(&mut last);
+        let chunks = full.iter_mut().chain(tail);
+        for ((((out, offset), slope), lo), hi) in chunks.zip(offset).zip(slope).zip(lo).zip(hi) {
+            let mut s = unclipped(offset, slope, self.nu);
             for rate in &mut s {
                 *rate = (*rate * inverse).floor() * self.quantum;
             }
-            let s = clip(&s, &load(lo, start), &load(hi, start));
+            let s = clip(&s, lo, hi);
             for lane in 0..LANES {
                 sum[lane] += s[lane];
             }
-            rates.copy_from_slice(&s[..rates.len()]);
+            *out = s;
         }
+        rest.copy_from_slice(&last[..rest.len()]);
         sum.iter().sum()
     }
 }

@@ -1,17 +1,23 @@
-//! One price for all: bracketed Newton on the logarithm of the demanded sum.
+//! One price for all: bracketed Newton, to third order, on the logarithm of the demanded sum.
 //!
-//! `ln T(nu)` of unclipped power curves is convex and decreasing, where Newton needs five or six
-//! passes from anywhere; clipping destroys the convexity, so a bracket is kept and every step
-//! that leaves it becomes a bisection. Above [`SAMPLED`] swarms the first passes run on a sample.
+//! `ln T(nu)` of unclipped power curves is convex and decreasing; with its second derivative, which costs a
+//! multiplication more, errors are cubed from pass to pass. Clipping destroys the convexity, so a bracket is kept
+//! and every step that leaves it becomes a bisection. From [`SAMPLED`] swarms on the first passes run on a sample.
 
 use super::curves::Curves;
 use super::quantum::SLACK;
 
-/// From this many swarms on, the price is first guessed from 4,096 of them.
-const SAMPLED: usize = 32_768;
+/// From this many swarms on, the price is first guessed from one in [`ONE_IN`] of them.
+const SAMPLED: usize = 1024;
+const ONE_IN: usize = 16;
+/// A larger sample would not pay.
+const LARGEST_SAMPLE: usize = 4096;
 
 /// A spent sum this close to the target, relatively, is taken.
 const TOLERANCE: f64 = 1e-11;
+
+/// From a sum this close, relatively, the next step usually lands within [`TOLERANCE`]: its error is the cube.
+const CLOSE: f64 = 1e-4;
 
 /// Floors that leave less than this part of the capacity leave nothing to choose.
 const SETTLED: f64 = 1e-9;
@@ -49,7 +55,7 @@ impl Bracket {
 
     /// `wanted` if it lies inside, else the middle, else further out on the open side.
     fn inside(&self, wanted: f64, here: f64, reach: f64) -> f64 {
-        if wanted > self.low && wanted < self.high {
+        if wanted.is_finite() && wanted > self.low && wanted < self.high {
             return wanted;
         }
         match (self.low.is_finite(), self.high.is_finite()) {
@@ -92,7 +98,7 @@ pub fn one_price(curves: &Curves, capacity: f64, warm: Option<f64>, out: &mut [f
     }
     let start = match warm.filter(|nu| nu.is_finite()) {
         Some(nu) => nu,
-        None if curves.len() > SAMPLED => sampled(curves, target),
+        None if curves.len() >= SAMPLED => sampled(curves, target),
         None => curves.guess(target),
     };
     let mut nu = bracket.inside(start, start, 1.0);
@@ -102,10 +108,13 @@ pub fn one_price(curves: &Curves, capacity: f64, warm: Option<f64>, out: &mut [f
         let total = curves.total(nu);
         passes += 1;
         bracket.note(nu, total.sum > target);
-        let error = (total.sum / target).ln();
-        let wanted = nu + error * total.sum / total.fall;
+        let wanted = nu + total.step(target);
         // So close, the next pass may as well be the last; a step of zero ends on the bracket.
-        if error.abs() < 1e-6 && wanted >= bracket.low && wanted <= bracket.high {
+        if (total.sum / target - 1.0).abs() < CLOSE
+            && wanted.is_finite()
+            && wanted >= bracket.low
+            && wanted <= bracket.high
+        {
             let spent = curves.fill(wanted, 0.0, out);
             passes += 1;
             if spent <= capacity && spent >= target - TOLERANCE * target - grain {
@@ -117,8 +126,8 @@ pub fn one_price(curves: &Curves, capacity: f64, warm: Option<f64>, out: &mut [f
             nu = bracket.inside(wanted, nu, reach);
         }
         // Newton that takes so long is creeping along a cliff.
-        if let Some(middle) = bracket.middle().filter(|_| passes > PATIENCE && passes % 2 == 0) {
-            nu = middle;
+        if passes > PATIENCE && passes % 2 == 0 {
+            nu = bracket.inside(f64::NAN, nu, reach);
         }
         reach *= 2.0;
         if bracket.is_spent() {
@@ -162,17 +171,16 @@ fn at_step(
 
 /// A price near the answer, from a sample of the swarms.
 fn sampled(curves: &Curves, target: f64) -> f64 {
-    let part = curves.sample(64);
+    let part = curves.sample((curves.len() / ONE_IN).min(LARGEST_SAMPLE));
     let goal = target * part.len() as f64 / curves.len() as f64;
     let mut bracket = Bracket { low: f64::NEG_INFINITY, high: f64::INFINITY };
     let (mut nu, mut reach) = (part.guess(goal), 1.0);
     for _ in 0..30 {
         let total = part.total(nu);
         bracket.note(nu, total.sum > goal);
-        let error = (total.sum / goal).ln();
-        nu = bracket.inside(nu + error * total.sum / total.fall, nu, reach);
+        nu = bracket.inside(nu + total.step(goal), nu, reach);
         reach *= 2.0;
-        if error.abs() < 1e-4 {
+        if (total.sum / goal - 1.0).abs() < 1e-2 {
             break;
         }
     }

@@ -115,11 +115,9 @@ impl Problem {
         let network = Network::new(&self.supply, self.quantum);
         let most = network.total;
         let mut curves = Curves::new(self.demands.iter().copied(), most, self.quantum);
-        let mut floors = vec![0.0; curves.len()];
-        curves.write_limit(false, &mut floors);
+        let cut = curves.cut;
         let mut solves = 0;
-        let overloaded =
-            curves.limits().0 > network.total || network.worst(&self.groups, &self.loads(None, &floors)).is_some();
+        let overloaded = self.floors_overload(&curves, &network);
         if overloaded {
             let scale = |d: &Demand| Demand::proportional(d.lo, 0.0, d.lo);
             let only_floors = Curves::new(self.demands.iter().map(scale), most, self.quantum);
@@ -130,7 +128,9 @@ impl Problem {
             solves = possible.solves;
         }
         let mut solution = self.decompose(&curves, network, warm);
-        for (swarm, (demand, &given)) in self.demands.iter().zip(&solution.rates).enumerate() {
+        // Otherwise everybody has his floor, and a million demands need not be looked at again.
+        let short = if overloaded || cut { &self.demands[..] } else { &[] };
+        for (swarm, (demand, &given)) in short.iter().zip(&solution.rates).enumerate() {
             if given < demand.lo * (1.0 - SCALED) - self.quantum.get() {
                 solution.scaled.push(ScaledFloor { swarm, wanted: demand.lo, given });
             }
@@ -139,10 +139,22 @@ impl Problem {
         solution
     }
 
+    /// Whether the clusters cannot carry even the floors.
+    fn floors_overload(&self, curves: &Curves, network: &Network) -> bool {
+        let wanted = curves.limits().0;
+        if wanted == 0.0 || wanted > network.total {
+            return wanted > 0.0;
+        }
+        let mut floors = vec![0.0; curves.len()];
+        curves.write_limit(false, &mut floors);
+        network.worst(&self.groups, &self.loads(None, &floors)).is_some()
+    }
+
     /// Load of each group, of all swarms or of these members.
     fn loads(&self, members: Option<&[u32]>, rates: &[f64]) -> Vec<f64> {
         let mut loads = vec![0.0; self.groups.len()];
         match members {
+            None if loads.len() == 1 => loads[0] = rates.iter().sum(),
             None => {
                 for (&group, rate) in self.group_of.iter().zip(rates) {
                     loads[group as usize] += rate;
@@ -186,10 +198,13 @@ impl Problem {
                 None => {
                     let block = solution.blocks.len() as u32;
                     solution.blocks.push(Block { nu: price.nu, capacity: network.total });
-                    for (place, rate) in rates.into_iter().enumerate() {
-                        let swarm = members.as_ref().map_or(place, |m| m[place] as usize);
-                        solution.rates[swarm] = rate;
-                        solution.block_of[swarm] = block;
+                    let Some(members) = members else {
+                        solution.rates = rates;
+                        continue;
+                    };
+                    for (&swarm, rate) in members.iter().zip(rates) {
+                        solution.rates[swarm as usize] = rate;
+                        solution.block_of[swarm as usize] = block;
                     }
                 }
                 Some(Violation { inside, for_inside, for_outside }) => {

@@ -1,0 +1,161 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use videocloud_scheduler::model::{DEFAULT_TARGET, Objective};
+use videocloud_scheduler::units::BytesPerSecond;
+
+use super::read::capacity;
+
+/// What-if questions to the bandwidth scheduler, on CSV files.
+///
+/// Which swarm should get how much of a cloud's upload? `fit` learns from samples how each swarm's total download follows the
+/// upload it is given, `solve` shares a capacity exactly, `simulate` plays days of a cloud under every policy, and `compare`
+/// holds policies and solvers side by side on the same swarms.
+///
+/// Files are CSV with a header; columns stand in any order, rates are bytes per second, `-` is the standard input or output.
+/// Results appear whole or not at all.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXIT_CODES, max_term_width = 110)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done; 1 a file could not be read or written; 2 wrong flags; 20 bad input, named by file, line, column and value.";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Share a capacity among swarms: which swarm gets how much from which cluster
+    Solve(SolveArgs),
+}
+
+/// Swarms and what there is to share.
+#[derive(Debug, Args)]
+pub(crate) struct PoolArgs {
+    /// Swarms: id,seeders,leechers,a,b,f[,weight,floor,ceiling,clusters]
+    ///
+    /// The download of a swarm is D = l (S/l)^a (l/(s+1))^-b f for an upload of S bytes per second, with s seeders and l leechers
+    /// online. weight (default 1) is how many times its download counts; floor and ceiling bound its upload in bytes per second;
+    /// clusters, separated by `;`, are those that can serve it (default: every cluster). Empty cells are defaults. A lone leecher
+    /// without seeders needs no a, b, f: it downloads what it is given, at least 30 kB/s where no floor is set.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) swarms: String,
+
+    /// Clusters: id,capacity in bytes per second
+    #[arg(long, value_name = "FILE")]
+    pub(crate) clusters: Option<String>,
+
+    /// What all clusters may upload together, bytes per second; without --clusters, the capacity of the one there is
+    #[arg(long, value_name = "BYTES_PER_SECOND", value_parser = capacity)]
+    pub(crate) capacity: Option<BytesPerSecond>,
+
+    /// Upload nothing that brings less than this many bytes of download per byte
+    #[arg(long, value_name = "BYTES", default_value_t = 0.0, value_parser = marginal)]
+    pub(crate) min_marginal: f64,
+}
+
+/// Flags of `solve`.
+#[derive(Debug, Args)]
+pub(crate) struct SolveArgs {
+    #[command(flatten)]
+    pub(crate) pool: PoolArgs,
+
+    #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
+
+    /// Result: id,cluster,rate,download,marginal
+    ///
+    /// One row for each swarm, more where several clusters share it, none of them in more than its capacity. rate is the upload from
+    /// that cluster; download is its part of the swarm's predicted download; marginal is dD/dS of the swarm. A swarm that gets
+    /// nothing has one row with the first cluster that could serve it. Without --clusters the cluster is called `pool`.
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    pub(crate) out: String,
+
+    /// Log price to start from, `warm` in the summary of an earlier, similar run: saves passes, changes nothing else
+    #[arg(long, value_name = "NU", allow_negative_numbers = true, value_parser = log_price)]
+    pub(crate) warm_start: Option<f64>,
+
+    /// Print the summary as JSON on the standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How to share.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PolicyArgs {
+    /// Who gets how much
+    #[arg(long, value_enum, default_value_t = PolicyName::Optimal)]
+    pub(crate) policy: PolicyName,
+
+    /// What the optimal policy wants; a pool in Kubernetes defaults to target
+    #[arg(long, value_enum, default_value_t = ObjectiveName::Multiplier)]
+    pub(crate) objective: ObjectiveName,
+
+    /// Rate of each viewer for the objective target, bytes per second
+    #[arg(long, value_name = "BYTES_PER_SECOND", default_value_t = DEFAULT_TARGET, value_parser = target)]
+    pub(crate) target_rate: f64,
+}
+
+/// A policy by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PolicyName {
+    /// The best for the objective
+    Optimal,
+    /// Nobody schedules: every leecher gets the same
+    FreeCompetitive,
+    /// In proportion to the peers
+    Proportional,
+    /// The optimum of a model without seeders (Wu, Li, Zhao 2011)
+    Ration,
+    /// Seeds for seedless swarms first, the rest in proportion
+    InjectionFirst,
+}
+
+/// An objective by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ObjectiveName {
+    /// The most download in all (the paper's)
+    Multiplier,
+    /// Proportional fairness among viewers
+    Balanced,
+    /// The least delay in all
+    Delay,
+    /// The least upload that keeps every viewer at the target rate
+    Target,
+}
+
+impl PolicyArgs {
+    /// The objective with its rate.
+    pub(crate) fn objective(&self) -> Objective {
+        match self.objective {
+            ObjectiveName::Multiplier => Objective::Multiplier,
+            ObjectiveName::Balanced => Objective::Balanced,
+            ObjectiveName::Delay => Objective::Delay,
+            ObjectiveName::Target => Objective::Target(BytesPerSecond::clamped(self.target_rate)),
+        }
+    }
+}
+
+fn finite(text: &str) -> Result<f64, String> {
+    text.trim().parse().ok().filter(|n: &f64| n.is_finite()).ok_or_else(|| "not a finite number".to_owned())
+}
+
+fn marginal(text: &str) -> Result<f64, String> {
+    finite(text).and_then(|n| if n >= 0.0 { Ok(n) } else { Err("negative; write bytes from 0 on".to_owned()) })
+}
+
+fn log_price(text: &str) -> Result<f64, String> {
+    // The summary of a run whose capacity exceeds all ceilings, or whose floors take it all, says so.
+    match text.trim() {
+        "inf" | "-inf" | "null" => Ok(f64::NEG_INFINITY),
+        text => finite(text),
+    }
+}
+
+fn target(text: &str) -> Result<f64, String> {
+    let rate = finite(text)?;
+    let valid = BytesPerSecond::new(rate).is_ok_and(|rate| rate > BytesPerSecond::ZERO);
+    if valid { Ok(rate) } else { Err("not a rate; write bytes per second above 0".to_owned()) }
+}
