@@ -187,19 +187,19 @@ impl Estimator for Bank {
             if self.view == View::WithoutSeeders {
                 point.z = 0.0;
             }
-            state.marks.take(sample.interval);
             state.predict(population, gap);
             let seen = state.correct(population, point);
-            totals.add(population, state, &seen);
-            let at = (sample, point.noise);
+            state.marks.take(sample.interval);
+            totals.add(population, state, point.class, &seen);
             let demand = state.demand;
-            let regimes = state.regimes.update(&population.regimes, &mut regime_totals, at, demand, gap);
+            let regimes = state.regimes.update(&population.regimes, &mut regime_totals, sample, demand, gap);
             // The first few samples say more about the population than about the swarm.
             if let Some(regimes) = regimes.filter(|_| state.marks.samples() > FEW) {
                 state.weigh(seen.likelihood[best], regimes);
             }
             summary.fitted += 1;
         }
+        totals.flush();
         self.population.learn(&totals);
         self.population.regimes.learn(&regime_totals);
         summary

@@ -33,7 +33,7 @@ pub struct Estimate {
     pub evidence: f64,
     /// `d_max`, where viewers were seen to have enough.
     pub viewer_limit: Option<BytesPerSecond>,
-    /// Samples it rests on, counted up to 63.
+    /// Samples it rests on, counted up to 15.
     pub samples: u32,
 }
 

@@ -47,16 +47,17 @@ pub(crate) struct State {
     pub(crate) marks: Marks,
 }
 
-/// Interval of the last sample (24 bits), which law is held (1 bit), whether the swarm was given back (1 bit),
-/// samples so far (6 bits, saturating).
+/// In one word: interval of the last sample (22 bits), on which side of it each filter's forecast was (4),
+/// which law is held (1), whether the swarm was given back (1), samples so far (4, saturating).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Marks(pub(crate) u32);
 
 impl Marks {
-    const INTERVALS: u32 = 1 << 24;
-    const REGIMES: u32 = 1 << 24;
-    const GONE: u32 = 1 << 25;
-    const ONE: u32 = 1 << 26;
+    const INTERVALS: u32 = 1 << 22;
+    const SIDES: u32 = 15 << 22;
+    const REGIMES: u32 = 1 << 26;
+    const GONE: u32 = 1 << 27;
+    const ONE: u32 = 1 << 28;
     /// The mark of a place that holds no swarm.
     pub(crate) const NOBODY: Self = Self(Self::GONE);
 
@@ -76,7 +77,7 @@ impl Marks {
 
     /// Samples taken in so far, as far as they are counted.
     pub(crate) const fn samples(self) -> u32 {
-        self.0 >> 26
+        self.0 >> 28
     }
 
     /// Whether the three-regime law is held to be the better one.
@@ -87,8 +88,26 @@ impl Marks {
     /// One more sample, of this interval.
     pub(crate) const fn take(&mut self, interval: u64) {
         let rest = self.0 & !(Self::INTERVALS - 1);
-        let counted = if self.samples() < 63 { rest + Self::ONE } else { rest };
+        let counted = if self.samples() < 15 { rest + Self::ONE } else { rest };
         self.0 = counted | interval as u32 & (Self::INTERVALS - 1);
+    }
+
+    /// Notes the side of every filter's residual; 1 where it was the side of the one before, else -1, and 0
+    /// where there is none before.
+    pub(crate) fn turn(&mut self, residual: &Lanes) -> Lanes {
+        let mut sides = 0;
+        for m in 0..MEMBERS {
+            sides |= u32::from(residual[m] > 0.0) << (22 + m);
+        }
+        let same = !(self.0 ^ sides);
+        let first = self.samples() == 0;
+        self.0 = self.0 & !Self::SIDES | sides;
+        let mut turn = [0.0; MEMBERS];
+        for m in 0..MEMBERS {
+            let as_before = same >> (22 + m) & 1 == 1;
+            turn[m] = if first { 0.0 } else { f32::from(as_before) * 2.0 - 1.0 };
+        }
+        turn
     }
 
     /// Decides for a law.
@@ -104,6 +123,8 @@ pub(crate) struct Foresight {
     pub(crate) likelihood: Lanes,
     /// Squared residual against its variance, at most the limit's.
     pub(crate) squared: Lanes,
+    /// Whether they erred to the same side as before: see [`Marks::turn`].
+    pub(crate) turn: Lanes,
 }
 
 impl State {
@@ -161,10 +182,10 @@ impl State {
                 residual[m] -= self.theta[i][m] * h[i];
             }
         }
-        let mut seen = Foresight::default();
+        let mut seen = Foresight { turn: self.marks.turn(&residual), ..Foresight::default() };
         let (mut step, mut shrink) = ([0.0; MEMBERS], [0.0; MEMBERS]);
         for m in 0..MEMBERS {
-            let total = variance[m].max(0.0) + population.noise[m] * point.noise;
+            let total = variance[m].max(0.0) + population.noise[point.class][m] * point.widen;
             let limit = HUBER * total.sqrt();
             let size = residual[m].abs();
             let within = if size > limit { limit / size } else { 1.0 };

@@ -10,18 +10,24 @@
 
 mod bank;
 mod choice;
+mod dither;
 mod estimate;
+mod feedback;
 mod filter;
 mod least_squares;
 mod line;
+mod noise;
 mod population;
 mod recursive;
 mod regimes;
 mod sample;
 mod snapshot;
+pub mod trial;
 
 pub use bank::{Bank, Summary, View};
+pub use dither::{AMPLITUDE, dither};
 pub use estimate::{Estimate, Estimator};
+pub use feedback::TargetFeedback;
 pub use filter::STATE_BYTES;
 pub use least_squares::{Fit, FitError, least_squares};
 pub use recursive::Recursive;

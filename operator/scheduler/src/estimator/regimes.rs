@@ -3,6 +3,7 @@
 //! `D = min(l (S + s u), S + (s + eta l) u, l d_max)`, smoothed as in [`crate::model::RegimeLaw`]. Both
 //! states revert to the population, as the power law's do; `d_max` is learned in [`super::choice`].
 
+use super::noise::{self, Noise, Squares};
 use super::sample::Sample;
 
 /// `phi` of `ln u` and of `eta`.
@@ -13,7 +14,6 @@ const FIRST: Regimes = Regimes { ln_u: 10.82, eta: 0.6, spread: [0.64, 0.0, 0.06
 const RANGE: [(f32, f32); 2] = [(0.002_5, 4.0), (0.000_4, 0.1)];
 /// The range of `ln u`.
 const LN_U: (f32, f32) = (0.0, 23.0);
-const NOISE_RANGE: (f32, f32) = (1e-5, 4.0);
 const HUBER: f32 = 3.0;
 const IMAGINED: f64 = 16.0;
 const RATE: f64 = 0.05;
@@ -35,8 +35,8 @@ pub(crate) struct Regimes {
 pub(crate) struct RegimePopulation {
     /// Mean and covariance over swarms.
     pub(crate) typical: Regimes,
-    /// Variance of the noise of `ln D`.
-    pub(crate) noise: f32,
+    /// Variance of the noise of `ln D`, by class of sample.
+    pub(crate) noise: Noise<1>,
 }
 
 /// Sums over the swarms of one update.
@@ -45,7 +45,7 @@ pub(crate) struct RegimeTotals {
     swarms: f64,
     first: [f64; 2],
     second: [f64; 3],
-    squared: f64,
+    squares: Squares<1>,
 }
 
 impl Regimes {
@@ -54,7 +54,7 @@ impl Regimes {
         &mut self,
         population: &RegimePopulation,
         totals: &mut RegimeTotals,
-        (sample, noise): (&Sample, f32),
+        sample: &Sample,
         ln_demand: f32,
         gap: u32,
     ) -> Option<f32> {
@@ -66,12 +66,13 @@ impl Regimes {
             self.spread[k] = all.spread[k] + factor * (self.spread[k] - all.spread[k]);
         }
         let (ln_d, by_u, by_eta) = self.log_download(sample, ln_demand)?;
+        let (class, widen) = noise::class(sample.reports);
         let residual = sample.download.get().ln() as f32 - ln_d;
         let gain = [
             self.spread[0] * by_u + self.spread[1] * by_eta, //
             self.spread[1] * by_u + self.spread[2] * by_eta,
         ];
-        let total = (gain[0] * by_u + gain[1] * by_eta).max(0.0) + population.noise * noise;
+        let total = (gain[0] * by_u + gain[1] * by_eta).max(0.0) + population.noise[class][0] * widen;
         let limit = HUBER * total.sqrt();
         let size = residual.abs();
         let within = if size > limit { limit / size } else { 1.0 };
@@ -86,7 +87,8 @@ impl Regimes {
             *self = *all;
             return None;
         }
-        totals.add(all, self, squared.min(HUBER * HUBER));
+        totals.squares.add(class, [squared.min(HUBER * HUBER)]);
+        totals.add(all, self);
         let loss = if size > limit { 2.0 * squared - HUBER * HUBER } else { squared };
         Some(-0.5 * (total.ln() + loss))
     }
@@ -125,8 +127,8 @@ impl Regimes {
 }
 
 impl RegimePopulation {
-    pub(crate) const fn new() -> Self {
-        Self { typical: FIRST, noise: 0.01 }
+    pub(crate) fn new() -> Self {
+        Self { typical: FIRST, noise: noise::first(4.0) }
     }
 
     /// Takes in what an update found.
@@ -150,14 +152,12 @@ impl RegimePopulation {
         own.spread[1] = own.spread[1].clamp(-most, most);
         own.ln_u = (own.ln_u + (RATE * shift[0]) as f32).clamp(LN_U.0, LN_U.1);
         own.eta = (own.eta + (RATE * shift[1]) as f32).clamp(0.0, 1.0);
-        let excess = found.squared / found.swarms - 0.98;
-        let noise = f64::from(self.noise) * (0.1 * found.swarms / all * excess).exp();
-        self.noise = (noise as f32).clamp(NOISE_RANGE.0, NOISE_RANGE.1);
+        found.squares.teach(&mut self.noise);
     }
 }
 
 impl RegimeTotals {
-    fn add(&mut self, all: &Regimes, own: &Regimes, squared: f32) {
+    fn add(&mut self, all: &Regimes, own: &Regimes) {
         let away = [own.ln_u - all.ln_u, own.eta - all.eta];
         let second = [away[0] * away[0], away[0] * away[1], away[1] * away[1]];
         self.swarms += 1.0;
@@ -167,6 +167,5 @@ impl RegimeTotals {
         for k in 0..3 {
             self.second[k] += f64::from(second[k] + own.spread[k]);
         }
-        self.squared += f64::from(squared);
     }
 }

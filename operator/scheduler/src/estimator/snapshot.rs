@@ -49,12 +49,12 @@ impl Bank {
         out.push(u8::from(self.view == View::WithoutSeeders));
         out.push(self.population.best);
         let population = &self.population;
-        for lanes in population.mean.iter().chain(&population.spread).chain([&population.noise]) {
+        for lanes in population.mean.iter().chain(&population.spread).chain(&population.noise) {
             put(&mut out, lanes);
         }
         put(&mut out, &population.likelihood);
         put(&mut out, &words(&population.regimes.typical));
-        put(&mut out, &[population.regimes.noise]);
+        put(&mut out, population.regimes.noise.as_flattened());
         out.extend_from_slice(&(self.states.len() as u32).to_le_bytes());
         out.extend_from_slice(&(self.free.len() as u32).to_le_bytes());
         for state in &self.states {
@@ -88,12 +88,14 @@ impl Bank {
         }
         let [view, best] = reader.take()?;
         let mut population = Population::new();
-        for lanes in population.mean.iter_mut().chain(&mut population.spread).chain([&mut population.noise]) {
+        for lanes in population.mean.iter_mut().chain(&mut population.spread).chain(&mut population.noise) {
             *lanes = reader.numbers("the population")?;
         }
         population.likelihood = reader.numbers("the population")?;
         population.regimes.typical = reader.regimes("the population")?;
-        [population.regimes.noise] = reader.numbers("the population")?;
+        for class in &mut population.regimes.noise {
+            *class = reader.numbers("the population")?;
+        }
         let count = u32::from_le_bytes(reader.take()?) as usize;
         let free = u32::from_le_bytes(reader.take()?) as usize;
         let wanted = reader.at.saturating_add(count.saturating_mul(STATE_BYTES)).saturating_add(free * 4 + 8);
