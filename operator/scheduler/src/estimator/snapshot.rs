@@ -5,14 +5,12 @@
 //! checked number by number, so no bytes, however damaged, give a bank that is not sound.
 
 use super::bank::{Bank, View};
-use super::filter::{Lanes, MEMBERS, Marks, PAIRS, STATE_BYTES, STATES, State};
+use super::filter::{Lanes, MEMBERS, MOST, Marks, PAIRS, STATE_BYTES, STATES, State};
 use super::population::Population;
 use super::regimes::Regimes;
 
 const MAGIC: [u8; 4] = *b"VCEB";
 const VERSION: u16 = 1;
-/// No number of a sound bank is anywhere near this.
-const MOST: f32 = 1e6;
 
 /// Bytes that are no snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -168,7 +166,7 @@ impl Reader<'_> {
         let mut numbers = [0.0; N];
         for number in &mut numbers {
             *number = f32::from_le_bytes(self.take()?);
-            if !number.is_finite() || number.abs() > MOST {
+            if !(number.abs() <= MOST) {
                 return Err(RestoreError::Range(name));
             }
         }
