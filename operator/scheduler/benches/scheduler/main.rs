@@ -21,7 +21,7 @@ fn main() {
     let peers = peers::run();
     let clusters = regions::run();
     let estimator = learning::run();
-    let figures = json!({ "one_price": one_price, "peers": peers, "clusters": clusters, "estimator": estimator });
+    let figures = json!({ "estimator": estimator, "one_price": one_price, "peers": peers, "clusters": clusters });
     let out = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/bench");
     fs::create_dir_all(&out).unwrap();
     fs::write(out.join("scheduler.json"), serde_json::to_string_pretty(&figures).unwrap()).unwrap();

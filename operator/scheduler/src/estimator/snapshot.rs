@@ -5,14 +5,12 @@
 //! checked number by number, so no bytes, however damaged, give a bank that is not sound.
 
 use super::bank::{Bank, View};
-use super::filter::{Lanes, MEMBERS, Marks, PAIRS, STATE_BYTES, STATES, State};
+use super::filter::{Lanes, MEMBERS, MOST, Marks, PAIRS, STATE_BYTES, STATES, State};
 use super::population::Population;
 use super::regimes::Regimes;
 
 const MAGIC: [u8; 4] = *b"VCEB";
 const VERSION: u16 = 1;
-/// No number of a sound bank is anywhere near this.
-const MOST: f32 = 1e6;
 
 /// Bytes that are no snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -68,9 +66,22 @@ impl Bank {
         for place in &self.free {
             out.extend_from_slice(&place.to_le_bytes());
         }
-        let sum = checksum(&out);
+        let sum = Self::checksum(&out);
         out.extend_from_slice(&sum.to_le_bytes());
         out
+    }
+
+    /// The sum at the end of a snapshot over what stands before it: FNV-1a over words of eight bytes, stirred.
+    #[must_use]
+    pub fn checksum(body: &[u8]) -> u64 {
+        let mut sum = 0xcbf2_9ce4_8422_2325_u64 ^ body.len() as u64;
+        for chunk in body.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            sum = (sum ^ u64::from_le_bytes(word)).wrapping_mul(0x0000_0100_0000_01b3);
+            sum ^= sum >> 29;
+        }
+        sum
     }
 
     /// The bank that wrote these bytes.
@@ -103,7 +114,7 @@ impl Bank {
             return Err(RestoreError::Length { found: bytes.len(), wanted });
         }
         let (body, sum) = bytes.split_at(bytes.len() - 8);
-        if checksum(body).to_le_bytes() != sum {
+        if Self::checksum(body).to_le_bytes() != sum {
             return Err(RestoreError::Checksum);
         }
         if view > 1 || best as usize >= MEMBERS {
@@ -138,18 +149,6 @@ fn words(regimes: &Regimes) -> [f32; 5] {
     [regimes.ln_u, regimes.eta, uu, ue, ee]
 }
 
-/// FNV-1a over words of eight bytes: one multiplication for each.
-fn checksum(bytes: &[u8]) -> u64 {
-    let mut sum = 0xcbf2_9ce4_8422_2325_u64 ^ bytes.len() as u64;
-    for chunk in bytes.chunks(8) {
-        let mut word = [0; 8];
-        word[..chunk.len()].copy_from_slice(chunk);
-        sum = (sum ^ u64::from_le_bytes(word)).wrapping_mul(0x0000_0100_0000_01b3);
-        sum ^= sum >> 29;
-    }
-    sum
-}
-
 struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -167,7 +166,7 @@ impl Reader<'_> {
         let mut numbers = [0.0; N];
         for number in &mut numbers {
             *number = f32::from_le_bytes(self.take()?);
-            if !number.is_finite() || number.abs() > MOST {
+            if !(number.abs() <= MOST) {
                 return Err(RestoreError::Range(name));
             }
         }
