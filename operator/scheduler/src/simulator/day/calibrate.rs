@@ -44,8 +44,8 @@ const ARMS: [(Arm, Knowledge); 4] = [
     (Arm::Ration, Knowledge::True),
     (Arm::Multiplier, Knowledge::True),
 ];
-/// Days played at most, each of about 24 of its periods.
-const MOST_DAYS: usize = 240;
+/// Days played at most, each of about 48 of its periods.
+const MOST_DAYS: usize = 96;
 /// Sum of squared log errors that is good enough: 0.05 % each.
 const GOOD: f64 = 1e-6;
 
@@ -55,8 +55,9 @@ fn multipliers(day: &Day, seed: u64) -> Result<PaperMultipliers, SimulateError> 
     Ok(PaperMultipliers { free, proportional, ration, optimal })
 }
 
-/// Fits the median level, the spreads of level, elasticity and seeders to the multipliers by damped
-/// Gauss-Newton on logarithms, on a thinned day; the result is measured on the whole day.
+/// Fits the median level, the spread of the laws (level and elasticity together), the mean `b` and the
+/// spread of seeders to the multipliers by damped Gauss-Newton on logarithms, on a thinned
+/// day; the result is measured on the whole day.
 ///
 /// # Errors
 /// [`SimulateError`] for a field out of range.
@@ -67,7 +68,7 @@ pub fn calibrate(
     progress: &Progress<'_>,
 ) -> Result<Calibration, SimulateError> {
     progress.expect(MOST_DAYS);
-    let thin = Day { stride: (day.periods / 24).max(1), days: 1, ..*day };
+    let thin = Day { stride: (day.periods / 48).max(1), days: 1, ..*day };
     let mut days = 0;
     let mut errors = |knobs: &[f64; KNOBS]| -> Result<[f64; KNOBS], SimulateError> {
         days += 1;
@@ -91,6 +92,7 @@ pub fn calibrate(
                 slopes[target][knob] = (there[target] - missed[target]) / STEP;
             }
         }
+        let mut stalled = true;
         for _ in 0..4 {
             let step = damped_step(&slopes, &missed, damping);
             let mut moved = knobs;
@@ -99,11 +101,15 @@ pub fn calibrate(
             }
             let there = errors(&moved)?;
             if squares(&there) < squares(&missed) {
+                stalled = squares(&there) > 0.98 * squares(&missed);
                 (knobs, missed) = (moved, there);
                 damping *= 0.3;
                 break;
             }
             damping *= 10.0;
+        }
+        if stalled {
+            break;
         }
     }
     let spread = turned(day.spread, &knobs);
@@ -121,8 +127,9 @@ fn turned(spread: Spread, knobs: &[f64; KNOBS]) -> Spread {
     Spread {
         level_median: spread.level_median * knobs[0].exp(),
         level_sd: spread.level_sd * knobs[1].exp(),
-        seeds_sd: spread.seeds_sd * knobs[2].exp(),
-        a_sd: spread.a_sd * knobs[3].exp(),
+        a_sd: spread.a_sd * knobs[1].exp(),
+        b_mean: spread.b_mean * knobs[2].exp(),
+        seeds_sd: spread.seeds_sd * knobs[3].exp(),
         ..spread
     }
 }

@@ -30,16 +30,17 @@ pub struct Spread {
 }
 
 impl Default for Spread {
+    /// Near what the calibration to the paper's multipliers finds.
     fn default() -> Self {
         Self {
             a_mean: 0.5,
-            a_sd: 0.05,
-            b_mean: 0.2,
+            a_sd: 0.12,
+            b_mean: 0.7,
             b_sd: 0.05,
-            level_median: 2.3,
-            level_sd: 0.4,
+            level_median: 2.5,
+            level_sd: 0.48,
             seeds_median: 0.5,
-            seeds_sd: 0.7,
+            seeds_sd: 0.6,
         }
     }
 }
@@ -88,7 +89,7 @@ impl Default for Day {
             popularity: 0.85,
             flash_crowds: 12,
             churn: 0.15,
-            viewer_limit: 500e3,
+            viewer_limit: 1e6,
             noise: 0.03,
             drift: 0.0,
             spread: Spread::default(),

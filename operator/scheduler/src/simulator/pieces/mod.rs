@@ -8,10 +8,13 @@
 mod belief;
 mod choke;
 mod flow;
+mod lender;
 mod peer;
 mod play;
 mod scenario;
 mod swarm;
+#[cfg(test)]
+mod tests;
 mod verdict;
 
 pub use play::play;

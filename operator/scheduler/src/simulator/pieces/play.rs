@@ -3,13 +3,14 @@
 use std::f64::consts::TAU;
 
 use rand::RngExt;
+use rayon::prelude::*;
 
 use super::belief::Beliefs;
+use super::lender::Lender;
 use super::peer::Arrival;
 use super::scenario::Pieces;
-use super::swarm::{ROUND, Swarm, TICK};
+use super::swarm::{Ledger, ROUND, Swarm, TICK};
 use super::verdict::World;
-use crate::model::SOLO_FLOOR;
 use crate::policy::Pool;
 use crate::simulator::chance::{Chance, exponential, log_normal, normal, stream};
 use crate::simulator::{Arm, SimulateError};
@@ -18,6 +19,9 @@ use crate::units::BytesPerSecond;
 
 /// Seconds of a day, of which arrivals may follow the curve.
 const DAY: f64 = 86_400.0;
+
+/// From this many swarms on, they are played side by side.
+const MANY: usize = 200;
 
 /// Plays the world of this seed with one arm. Every arm meets the same viewers.
 ///
@@ -31,7 +35,6 @@ pub fn play(world: &Pieces, arm: Arm, seed: u64) -> Result<World, SimulateError>
     let rounds = (world.duration() / round_length).ceil() as usize;
     let per_interval = (world.interval / round_length).round().max(1.0) as usize;
     let capacity = world.capacity();
-    let lends = !matches!(arm, Arm::Target { .. });
     let mut rates = vec![0.0; swarms.len()];
     let mut out = World {
         arm,
@@ -40,33 +43,40 @@ pub fn play(world: &Pieces, arm: Arm, seed: u64) -> Result<World, SimulateError>
         demanded: 0.0,
         uploaded: 0.0,
         downloaded: 0.0,
+        exchanged: 0.0,
         allowed: 0.0,
         leechers: 0.0,
         seeders: 0.0,
     };
-    let mut loans = vec![0.0; swarms.len()];
+    let mut lender = Lender::new(world, arm, swarms.len());
     for round in 0..rounds {
         let now = round as f64 * round_length;
         let counts = now >= world.warm_up && now < world.warm_up + world.measured;
         if round % per_interval == 0 {
             rates = allocate(&swarms, &mut beliefs, arm, capacity)?;
-            loans.fill(0.0);
+            lender.begin(&swarms);
+        }
+        let before: Vec<Ledger> = swarms.iter().map(|swarm| swarm.ledger).collect();
+        let budget = |i: usize| rates[i] + lender.loans[i];
+        if swarms.len() >= MANY {
+            swarms.par_iter_mut().enumerate().for_each(|(i, swarm)| swarm.play_round(budget(i)));
+        } else {
+            swarms.iter_mut().enumerate().for_each(|(i, swarm)| swarm.play_round(budget(i)));
         }
         let mut used = vec![0.0; swarms.len()];
-        for (i, swarm) in swarms.iter_mut().enumerate() {
-            let before = swarm.ledger;
-            swarm.play_round(rates[i] + loans[i]);
+        for (i, (swarm, before)) in swarms.iter().zip(before).enumerate() {
             let after = swarm.ledger;
             used[i] = (after.cloud - before.cloud) / round_length;
             if counts {
                 out.uploaded += after.cloud - before.cloud;
                 out.downloaded += after.received - before.received;
+                out.exchanged += after.peers - before.peers;
                 out.leechers += after.leeching - before.leeching;
                 out.seeders += after.seeding - before.seeding;
-                out.allowed += (rates[i] + loans[i]) * round_length;
+                out.allowed += budget(i) * round_length;
             }
         }
-        lend(&swarms, &rates, &used, capacity, lends, &mut loans);
+        lender.lend(&swarms, &rates, &used);
     }
     for swarm in &mut swarms {
         swarm.end();
@@ -91,41 +101,8 @@ fn allocate(swarms: &[Swarm], beliefs: &mut Beliefs, arm: Arm, capacity: f64) ->
     Ok(found.solution.rates)
 }
 
-/// Rate that was not used goes, for the next ten seconds, to viewers of swarms that had none
-/// when the pool was shared, then (where the arm lends) to swarms that used all they had, in
-/// proportion to it. The same in every arm; a target leaves the rest unspent.
-fn lend(swarms: &[Swarm], rates: &[f64], used: &[f64], capacity: f64, lends: bool, loans: &mut [f64]) {
-    let mut spare = capacity;
-    for (i, swarm) in swarms.iter().enumerate() {
-        loans[i] = 0.0;
-        let full = used[i] >= 0.95 * rates[i];
-        spare -= if swarm.leechers == 0 {
-            0.0
-        } else if full {
-            rates[i]
-        } else {
-            used[i].min(rates[i])
-        };
-    }
-    // A swarm that did not use its rate may use it again at once: its own part is not lent twice.
-    spare = spare.max(0.0);
-    for (i, swarm) in swarms.iter().enumerate() {
-        if rates[i] == 0.0 && swarm.leechers > 0 {
-            loans[i] = (SOLO_FLOOR * swarm.leechers as f64).min(spare);
-            spare -= loans[i];
-        }
-    }
-    let takes = |i: usize| lends && swarms[i].leechers > 0 && rates[i] > 0.0 && used[i] >= 0.95 * rates[i];
-    let taken: f64 = (0..swarms.len()).filter(|&i| takes(i)).map(|i| rates[i]).sum();
-    for i in 0..swarms.len() {
-        if takes(i) && taken > 0.0 {
-            loans[i] = spare * rates[i] / taken;
-        }
-    }
-}
-
 /// The swarms with everybody who will ever come.
-fn populate(world: &Pieces, seed: u64) -> Vec<Swarm> {
+pub(super) fn populate(world: &Pieces, seed: u64) -> Vec<Swarm> {
     let weight = |rank: usize| (rank as f64).powf(-world.popularity);
     let all: f64 = (1..=world.swarms).map(weight).sum();
     (0..world.swarms)

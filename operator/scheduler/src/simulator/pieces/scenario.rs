@@ -60,14 +60,15 @@ pub struct Pieces {
 }
 
 impl Default for Pieces {
-    /// The first look of the reference experiments: 40 swarms, 64 MB in pieces of 256 KB, 72 kB/s.
+    /// Swarms that differ in size, upload and lingering: 20 of them, files of 64 MB in pieces of 256 kB, viewers
+    /// every two seconds who upload around 72 kB/s.
     fn default() -> Self {
         Self {
-            swarms: 40,
+            swarms: 20,
             arrivals: 0.5,
             popularity: 0.85,
-            warm_up: 3600.0,
-            measured: 4.0 * 3600.0,
+            warm_up: 1800.0,
+            measured: 2.0 * 3600.0,
             cool_down: 3600.0,
             daily: 0.0,
             piece: 256e3,

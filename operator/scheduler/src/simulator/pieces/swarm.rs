@@ -107,7 +107,7 @@ impl Swarm {
     }
 
     fn admit(&mut self) {
-        while let Some(arrival) = self.arrivals.next_if(|next| next.at < self.now + TICK) {
+        while let Some(arrival) = self.arrivals.next_if(|next| next.at <= self.now) {
             let slot = self.free.pop().unwrap_or_else(|| {
                 self.peers.push(Peer::new(arrival));
                 self.peers.len() as u32 - 1
@@ -153,7 +153,7 @@ impl Swarm {
         }
         for slot in leaving {
             if self.peers[slot as usize].leeches() {
-                self.record(slot, false);
+                self.record(slot, self.now, false);
                 self.leechers -= 1;
             }
             self.depart(slot);
@@ -165,19 +165,19 @@ impl Swarm {
     pub(super) fn end(&mut self) {
         for slot in self.alive.clone() {
             if self.peers[slot as usize].leeches() {
-                self.record(slot, false);
+                self.record(slot, self.now, false);
             }
         }
     }
 
-    fn record(&mut self, slot: u32, finished: bool) {
+    fn record(&mut self, slot: u32, now: f64, finished: bool) {
         let peer = &self.peers[slot as usize];
         if peer.arrival.counted {
             self.viewers.push(Viewer {
                 swarm: self.index,
                 bytes: peer.bytes,
                 in_time: peer.in_time,
-                seconds: (self.now - peer.arrival.at).max(TICK),
+                seconds: (now - peer.arrival.at).max(TICK),
                 finished,
             });
         }
@@ -193,7 +193,7 @@ impl Swarm {
         let leaves_now = peer.arrival.linger <= 0.0;
         self.leechers -= 1;
         self.ending = true;
-        self.record(slot, true);
+        self.record(slot, self.now + TICK, true);
         if leaves_now {
             self.depart(slot);
         }
@@ -281,13 +281,19 @@ impl Swarm {
             return part.piece;
         }
         let wanted = have.without(&peer.have).without(&peer.pending);
-        let rarity = |piece: u16| {
+        let mut rarest = (u32::MAX, NO_PIECE);
+        for piece in wanted.iter() {
             let place = usize::from(piece);
             let sent = if from == CLOUD { u32::from(self.injected[place]) } else { 0 };
             // Ties go to the first after a random piece.
-            (self.copies[place] + sent, piece < start, piece)
-        };
-        if let Some(piece) = wanted.iter().min_by_key(|&piece| rarity(piece)) {
+            let turn = (piece as u8).wrapping_sub(start as u8);
+            let key = (self.copies[place] + sent) << 8 | u32::from(turn);
+            if key < rarest.0 {
+                rarest = (key, piece);
+            }
+        }
+        if rarest.1 != NO_PIECE {
+            let piece = rarest.1;
             peer.pending.insert(piece);
             peer.parts.push(Part { piece, left: self.world.piece, flows: 1 });
             return piece;

@@ -39,6 +39,8 @@ pub struct World {
     pub uploaded: f64,
     /// Bytes viewers downloaded while it counted.
     pub downloaded: f64,
+    /// Bytes peers uploaded to each other while it counted.
+    pub exchanged: f64,
     /// Bytes the cloud was allowed to upload while it counted.
     pub allowed: f64,
     /// Time average of leechers online.
