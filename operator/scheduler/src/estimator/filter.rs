@@ -240,12 +240,13 @@ impl State {
 
     /// Whether every number is one that learning can lead to.
     pub(crate) fn is_sound(&self) -> bool {
-        let mut within = [true; MEMBERS];
+        // In numbers, for the sake of vector registers; a NaN is not within anything.
+        let mut outside = [0.0; MEMBERS];
         for lanes in self.theta.iter().chain(&self.spread) {
             for m in 0..MEMBERS {
-                within[m] &= lanes[m].abs() <= MOST;
+                outside[m] += if lanes[m].abs() <= MOST { 0.0 } else { 1.0 };
             }
         }
-        within == [true; MEMBERS]
+        outside == [0.0; MEMBERS]
     }
 }

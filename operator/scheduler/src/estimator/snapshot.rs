@@ -55,14 +55,7 @@ impl Bank {
         put(&mut out, population.regimes.noise.as_flattened());
         out.extend_from_slice(&(self.states.len() as u32).to_le_bytes());
         out.extend_from_slice(&(self.free.len() as u32).to_le_bytes());
-        for state in &self.states {
-            for lanes in state.theta.iter().chain(&state.spread) {
-                put(&mut out, lanes);
-            }
-            put(&mut out, &words(&state.regimes));
-            put(&mut out, &[state.demand, state.evidence]);
-            out.extend_from_slice(&state.marks.0.to_le_bytes());
-        }
+        self.states.iter().for_each(|state| out.extend_from_slice(&bytes_of(state)));
         for place in &self.free {
             out.extend_from_slice(&place.to_le_bytes());
         }
@@ -149,6 +142,18 @@ fn words(regimes: &Regimes) -> [f32; 5] {
     [regimes.ln_u, regimes.eta, uu, ue, ee]
 }
 
+/// The words of a state, in the order of its fields.
+fn bytes_of(state: &State) -> [u8; STATE_BYTES] {
+    let lanes = state.theta.iter().chain(&state.spread).flatten().copied();
+    let rest = words(&state.regimes).into_iter().chain([state.demand, state.evidence]);
+    let words = lanes.chain(rest).map(f32::to_bits).chain([state.marks.0]);
+    let mut bytes = [0; STATE_BYTES];
+    for (place, word) in bytes.chunks_exact_mut(4).zip(words) {
+        place.copy_from_slice(&word.to_le_bytes());
+    }
+    bytes
+}
+
 struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -163,14 +168,17 @@ impl Reader<'_> {
     }
 
     fn numbers<const N: usize>(&mut self, name: &'static str) -> Result<[f32; N], RestoreError> {
+        let end = self.at.saturating_add(4 * N);
+        let found = self.bytes.get(self.at..end);
+        let found = found.ok_or(RestoreError::Length { found: self.bytes.len(), wanted: end })?;
+        self.at = end;
         let mut numbers = [0.0; N];
-        for number in &mut numbers {
-            *number = f32::from_le_bytes(self.take()?);
-            if !(number.abs() <= MOST) {
-                return Err(RestoreError::Range(name));
-            }
+        let mut sound = true;
+        for (number, word) in numbers.iter_mut().zip(found.chunks_exact(4)) {
+            *number = f32::from_le_bytes([word[0], word[1], word[2], word[3]]);
+            sound &= number.abs() <= MOST;
         }
-        Ok(numbers)
+        if sound { Ok(numbers) } else { Err(RestoreError::Range(name)) }
     }
 
     fn regimes(&mut self, name: &'static str) -> Result<Regimes, RestoreError> {
@@ -183,14 +191,11 @@ impl Reader<'_> {
 
     fn state(&mut self) -> Result<State, RestoreError> {
         const NAME: &str = "a swarm";
-        let mut theta: [Lanes; STATES] = [[0.0; MEMBERS]; STATES];
-        for lanes in &mut theta {
-            *lanes = self.numbers(NAME)?;
-        }
-        let mut spread: [Lanes; PAIRS] = [[0.0; MEMBERS]; PAIRS];
-        for lanes in &mut spread {
-            *lanes = self.numbers(NAME)?;
-        }
+        let filters: [f32; (STATES + PAIRS) * MEMBERS] = self.numbers(NAME)?;
+        let (theta, spread) = filters.split_at(STATES * MEMBERS);
+        let lanes = |from: &[f32], at: usize| std::array::from_fn(|m| from[at * MEMBERS + m]);
+        let theta: [Lanes; STATES] = std::array::from_fn(|at| lanes(theta, at));
+        let spread: [Lanes; PAIRS] = std::array::from_fn(|at| lanes(spread, at));
         let regimes = self.regimes(NAME)?;
         let demand = f32::from_le_bytes(self.take()?);
         if !(demand == f32::INFINITY || demand.is_finite() && demand.abs() <= MOST) {
