@@ -341,7 +341,7 @@ fn the_sample_reproduces_the_table_of_the_page() {
     let page = fs::read_to_string(docs.join("scheduler.md")).unwrap();
     let desk = Desk::new();
     fs::copy(docs.join("samples/scheduler/swarms.csv"), desk.0.path().join("swarms.csv")).unwrap();
-    let output = desk.run("compare --swarms swarms.csv --capacity 1e9 --out out.csv --solvers");
+    let output = desk.run("compare --swarms swarms.csv --capacity 2.25e9 --out out.csv --solvers");
     assert!(output.status.success());
     let printed = String::from_utf8(output.stderr).unwrap();
     let shown: Vec<&str> = printed.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();

@@ -192,7 +192,7 @@ pub(crate) struct SolveArgs {
 
     /// Result: id,cluster,rate,download,marginal
     ///
-    /// One row for each swarm, more where several clusters share it, none of them in more than its capacity. rate is the upload from
+    /// One row for each swarm, more where several clusters share it; the rates of a cluster never exceed its capacity. rate is the upload from
     /// that cluster; download is its part of the swarm's predicted download; marginal is dD/dS of the swarm. A swarm that gets
     /// nothing has one row with the first cluster that could serve it. Without --clusters the cluster is called `pool`.
     #[arg(long, value_name = "FILE", default_value = "-")]

@@ -82,5 +82,10 @@ fn line(name: &str, run: &Run, equal: f64) -> Line {
             drawn = place;
         }
     }
-    Line { name: name.to_owned(), points, marks: run.trace.len() < 2 }
+    // Only looked at when it was done.
+    let marks = run.trace.len() < 2;
+    if marks {
+        points.remove(0);
+    }
+    Line { name: name.to_owned(), points, marks }
 }
