@@ -112,12 +112,12 @@ fn law(
     if samples.iter().all(|sample| sample.audience.is_solo() || sample.audience.is_idle()) {
         return (None, 0.0, Source::Solo);
     }
-    if method == Method::LeastSquares {
-        if let Ok(fit) = least_squares(samples, View::Full) {
-            *errors += fit.mean_error;
-            let moved = fit.law.a() != fit.a.0 || fit.law.b() != fit.b.0.max(0.0);
-            return (Some(fit.law), fit.a.1, if moved || fit.b.0 < 0.0 { Source::Clamped } else { Source::Fitted });
-        }
+    if method == Method::LeastSquares
+        && let Ok(fit) = least_squares(samples, View::Full)
+    {
+        *errors += fit.mean_error;
+        let moved = fit.law.a() != fit.a.0 || fit.law.b() != fit.b.0;
+        return (Some(fit.law), fit.a.1, if moved { Source::Clamped } else { Source::Fitted });
     }
     match bank.estimate(swarm) {
         Some(known) if method == Method::Kalman && known.samples > 0 => {
