@@ -363,3 +363,78 @@ fn an_existing_result_is_replaced_whole_or_not_at_all() {
     let left: Vec<_> = fs::read_dir(desk.0.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().contains("videocloud-scheduler-")), "{left:?}");
 }
+
+mod strange {
+    use proptest::prelude::*;
+
+    use super::{Desk, PLAIN, exact_sum, rows};
+
+    /// Cells that somebody might write.
+    fn cell() -> impl Strategy<Value = String> {
+        prop_oneof![
+            4 => (0.0..1e3_f64).prop_map(|x| x.to_string()),
+            2 => (-320.0..320.0_f64).prop_map(|x| format!("{:e}", 10_f64.powf(x))),
+            1 => prop::sample::select(vec!["", "NaN", "-inf", "-0", "0", "1", "1e400", "\"", "\"\"", "\u{fffd}", ";", "pool", "0x10"])
+                .prop_map(str::to_owned),
+        ]
+    }
+
+    /// A row that is usually fine, and sometimes far out.
+    fn row() -> impl Strategy<Value = Vec<String>> {
+        let mostly = |low: f64, high: f64| prop_oneof![30 => (low..high).prop_map(|x| x.to_string()), 1 => cell()];
+        let power = |low: i32, high: i32| prop_oneof![20 => (low..high).prop_map(|e| format!("1e{e}")), 1 => cell()];
+        let perhaps = || prop_oneof![2 => Just(String::new()), 1 => (-9..12).prop_map(|e| format!("3e{e}"))];
+        (
+            mostly(0.0, 50.0),
+            mostly(0.0, 500.0),
+            mostly(0.01, 0.99),
+            mostly(0.0, 3.0),
+            power(-290, 300),
+            perhaps(),
+            perhaps(),
+        )
+            .prop_map(|(s, l, a, b, f, floor, ceiling)| vec![s, l, a, b, f, floor, ceiling, String::new()])
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 120, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_bytes_end_in_a_result_or_a_refusal(
+            bytes in prop::collection::vec(any::<u8>(), 0..200), at in 0_usize..100, header in any::<bool>(),
+        ) {
+            let desk = Desk::new();
+            let mut text = if header { PLAIN.as_bytes().to_vec() } else { Vec::new() };
+            let at = at.min(text.len());
+            text.splice(at..at, bytes);
+            std::fs::write(desk.0.path().join("s.csv"), text).unwrap();
+            for command in ["solve --swarms s.csv --capacity 7.7", "fit --samples s.csv", "solve --swarms s.csv --clusters s.csv"] {
+                let code = desk.run(command).status.code();
+                prop_assert!(matches!(code, Some(0 | 20)), "{command}: {code:?}");
+            }
+        }
+
+        #[test]
+        fn any_table_is_shared_within_the_capacity_or_refused(
+            table in prop::collection::vec(row(), 1..6), capacity in 0.0..1e6_f64,
+        ) {
+            let desk = Desk::new();
+            let mut text = "id,seeders,leechers,a,b,f,floor,ceiling,weight\n".to_owned();
+            for (i, cells) in table.iter().enumerate() {
+                text += &format!("s{i},{}\n", cells.join(","));
+            }
+            desk.put("s.csv", &text);
+            let capacity = format!("{capacity}");
+            let output = desk.run(&format!("solve --swarms s.csv --capacity {capacity}"));
+            match output.status.code() {
+                Some(0) => {
+                    let found = rows(std::str::from_utf8(&output.stdout).unwrap());
+                    prop_assert_eq!(found.len(), table.len());
+                    let short = found.iter().map(|row| row["rate"].as_str()).map(|rate| &rate[..rate.len().min(30)]);
+                    prop_assert!(exact_sum(short) <= exact_sum([capacity.as_str()].into_iter()), "{text}");
+                }
+                code => prop_assert_eq!(code, Some(20), "{}{}", text, String::from_utf8_lossy(&output.stderr)),
+            }
+        }
+    }
+}
