@@ -6,7 +6,7 @@ use videocloud_scheduler::estimator::trial::{Learner, Trial, run, workload};
 use videocloud_scheduler::estimator::{
     Bank, Estimator, Flags, Lesson, Recursive, Reports, STATE_BYTES, Sample, SwarmId, View, least_squares,
 };
-use videocloud_scheduler::model::{Law, PowerLaw, RegimeLaw, SwarmLaw};
+use videocloud_scheduler::model::{Law, PowerLaw, RegimeLaw, Swarm, SwarmLaw};
 use videocloud_scheduler::units::{Audience, BytesPerSecond, Peers};
 
 fn rate(value: f64) -> BytesPerSecond {
@@ -182,6 +182,34 @@ fn what_does_not_fit_the_law_leaves_it_alone() {
     let lifted = bank.estimate(SwarmId(0)).unwrap();
     assert_eq!(lifted.power, after.power);
     assert!(lifted.viewer_limit.unwrap().get() > limit);
+}
+
+#[test]
+fn a_limit_learned_too_low_is_outgrown_and_a_true_one_kept() {
+    // The cloud gives what the law and the believed limit ask for; viewers take up to `limit` each.
+    let follow = |limit: f64| {
+        let truth = PowerLaw::new(0.5, 0.2, 600.0).unwrap();
+        let mut bank = Bank::with_swarms(View::Full, 1);
+        let mut early = Sample::new(SwarmId(0), 0, rate(3e5), rate(30.0 * 2e4), crowd());
+        early.flags.demand_limited = true;
+        bank.update(&[early]);
+        for interval in 1..120 {
+            let mut swarm = Swarm::new(crowd(), SwarmLaw::Power(truth));
+            bank.estimate(SwarmId(0)).unwrap().apply(&mut swarm);
+            swarm.law = SwarmLaw::Power(truth);
+            let allocated = rate(swarm.range(0.0).1.min(5e6));
+            let enough = truth.upload_for(crowd(), rate(30.0 * limit)).unwrap();
+            let used = rate(allocated.get().min(enough.get()));
+            let mut sample = Sample::new(SwarmId(0), interval, used, truth.download(crowd(), used), crowd());
+            sample.allocated = allocated;
+            bank.update(&[sample]);
+        }
+        bank.estimate(SwarmId(0)).unwrap().viewer_limit.unwrap().get()
+    };
+    for limit in [1e5, 1.5e5] {
+        let found = follow(limit);
+        assert!((found / limit - 1.0).abs() < 0.15, "d_max of {found} where viewers take {limit}");
+    }
 }
 
 #[test]

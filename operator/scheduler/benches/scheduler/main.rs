@@ -5,6 +5,7 @@
 #[path = "../../tests/support/conic.rs"]
 mod conic;
 mod instances;
+mod learning;
 mod measure;
 mod peers;
 mod prices;
@@ -19,7 +20,8 @@ fn main() {
     let one_price = prices::run();
     let peers = peers::run();
     let clusters = regions::run();
-    let figures = json!({ "one_price": one_price, "peers": peers, "clusters": clusters });
+    let estimator = learning::run();
+    let figures = json!({ "estimator": estimator, "one_price": one_price, "peers": peers, "clusters": clusters });
     let out = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/bench");
     fs::create_dir_all(&out).unwrap();
     fs::write(out.join("scheduler.json"), serde_json::to_string_pretty(&figures).unwrap()).unwrap();

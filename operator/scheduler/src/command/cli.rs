@@ -27,8 +27,14 @@ Exit codes: 0 done; 1 a file could not be read or written; 2 wrong flags; 20 bad
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Learn from samples how each swarm's download follows its upload
+    Fit(FitArgs),
     /// Share a capacity among swarms: which swarm gets how much from which cluster
     Solve(SolveArgs),
+    /// Play a day of a cloud, or a world of peers that exchange pieces, under every policy
+    Simulate(SimulateArgs),
+    /// Hold policies and solvers side by side on the same swarms
+    Compare(CompareArgs),
 }
 
 /// Swarms and what there is to share.
@@ -56,6 +62,125 @@ pub(crate) struct PoolArgs {
     pub(crate) min_marginal: f64,
 }
 
+/// Flags of `fit`.
+#[derive(Debug, Args)]
+pub(crate) struct FitArgs {
+    /// Samples: id,interval,upload,download,seeders,leechers
+    ///
+    /// One row per swarm and interval: upload and download are the means of all its peers together in bytes per second, seeders and
+    /// leechers time averages. Intervals are numbers or times, in any order.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) samples: String,
+
+    /// Result: id,seeders,leechers,a,b,f,samples,a_error,source, which `solve` reads
+    ///
+    /// The audience is that of the last sample. a is kept within 0.05 and 0.9 and b at 0 or above; where the samples said otherwise
+    /// the level f is solved again and source is `clamped`. Samples that are too few or too much alike give the law of the
+    /// population as far as they do not speak against it (source `population`). Lone viewers have no law (source `solo`).
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    pub(crate) out: String,
+
+    /// How to fit
+    #[arg(long, value_enum, default_value_t = Method::LeastSquares)]
+    pub(crate) method: Method,
+
+    /// Print the summary as JSON on the standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A way to fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Method {
+    /// All samples alike, each swarm for itself (the paper's)
+    LeastSquares,
+    /// The operator's filter: recent samples count more, swarms lean on each other
+    Kalman,
+}
+
+/// Flags of `simulate`.
+#[derive(Debug, Args)]
+pub(crate) struct SimulateArgs {
+    /// What swarms truly do
+    #[arg(long, value_enum, default_value_t = Truth::Law)]
+    pub(crate) truth: Truth,
+
+    /// Swarms; 1,457 with the power law and 40 with pieces unless given
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) swarms: Option<usize>,
+
+    /// Seed: the same seed, the same numbers
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub(crate) seed: u64,
+
+    /// Worlds to play with pieces, for intervals
+    #[arg(long, value_name = "COUNT", default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub(crate) worlds: u64,
+
+    /// What the cloud may upload with pieces, as a share of the demand
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = marginal)]
+    pub(crate) share: f64,
+
+    /// Find the spreads of the laws' parameters that give the paper's multipliers, and play with those
+    #[arg(long)]
+    pub(crate) calibrate: bool,
+
+    /// Also play the day with spreads from none to twice the usual, for the curve of gains
+    #[arg(long)]
+    pub(crate) gains: bool,
+
+    /// Result, a row for each policy and period (or world)
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    pub(crate) out: String,
+
+    /// Draw day.svg and, with --gains, gains.svg into this folder
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) plots: Option<String>,
+
+    /// Write the swarms of the busiest period as a table for `solve` and `compare`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pool: Option<String>,
+
+    /// Print the summary as JSON on the standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What swarms truly do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Truth {
+    /// The paper's day: the power law with noise, churn and flash crowds
+    Law,
+    /// Peers that exchange pieces, arrive and leave; no law is assumed
+    Pieces,
+}
+
+/// Flags of `compare`.
+#[derive(Debug, Args)]
+pub(crate) struct CompareArgs {
+    #[command(flatten)]
+    pub(crate) pool: PoolArgs,
+
+    /// Rate of each viewer for the objective target, bytes per second
+    #[arg(long, value_name = "BYTES_PER_SECOND", default_value_t = DEFAULT_TARGET, value_parser = target)]
+    pub(crate) target_rate: f64,
+
+    /// Result: policy,spent,download,multiplier,mean,p10,hungry,served,dev_mu
+    ///
+    /// mean and p10 are rates over viewers in bytes per second; hungry is the share of viewers under 30 kB/s, served of those at 95 kB/s
+    /// or more. All are predictions of the laws in the table.
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    pub(crate) out: String,
+
+    /// Also run the paper's solvers on the swarms without their floors, ceilings and masks: iterations, passes, deviation
+    #[arg(long)]
+    pub(crate) solvers: bool,
+
+    /// Draw marginals.svg and, with --solvers, convergence.svg into this folder
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) plots: Option<String>,
+}
+
 /// Flags of `solve`.
 #[derive(Debug, Args)]
 pub(crate) struct SolveArgs {
@@ -67,7 +192,7 @@ pub(crate) struct SolveArgs {
 
     /// Result: id,cluster,rate,download,marginal
     ///
-    /// One row for each swarm, more where several clusters share it, none of them in more than its capacity. rate is the upload from
+    /// One row for each swarm, more where several clusters share it; the rates of a cluster never exceed its capacity. rate is the upload from
     /// that cluster; download is its part of the swarm's predicted download; marginal is dD/dS of the swarm. A swarm that gets
     /// nothing has one row with the first cluster that could serve it. Without --clusters the cluster is called `pool`.
     #[arg(long, value_name = "FILE", default_value = "-")]

@@ -4,10 +4,14 @@
 //! file per subcommand joins them to the library.
 
 mod cli;
+mod compare;
 mod error;
+mod fit;
+mod plot;
 mod pool;
 mod progress;
 mod read;
+mod simulate;
 mod solve;
 mod write;
 
@@ -22,7 +26,10 @@ use error::CommandError;
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
+        Command::Fit(args) => fit::run(&args),
         Command::Solve(args) => solve::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
+        Command::Compare(args) => compare::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

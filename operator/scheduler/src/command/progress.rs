@@ -13,6 +13,11 @@ pub(crate) fn bytes(name: &str, length: u64) -> ProgressBar {
     styled(ProgressBar::new(length), name, "{msg:<24} {wide_bar} {bytes}/{total_bytes} {eta}")
 }
 
+/// A bar that counts steps, whose number may grow.
+pub(crate) fn steps(name: &str) -> ProgressBar {
+    styled(ProgressBar::new(0), name, "{msg:<24} {wide_bar} {pos}/{len} {eta}")
+}
+
 fn styled(bar: ProgressBar, name: &str, template: &str) -> ProgressBar {
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     bar.with_style(style).with_message(name.to_owned())

@@ -10,7 +10,7 @@ use videocloud_scheduler::units::BytesPerSecond;
 use super::cli::SolveArgs;
 use super::error::CommandError;
 use super::pool::{Named, marginal, policy};
-use super::write::{Decimals, Sink};
+use super::write::{Decimals, Sink, push_name};
 
 /// Scaled floors that are named one by one.
 const NAMED_FLOORS: usize = 20;
@@ -103,17 +103,6 @@ fn write(path: &str, named: &Named, parts: &[Part]) -> Result<f64, CommandError>
     }
     sink.finish()?;
     Ok(sum)
-}
-
-/// A name as a CSV cell.
-fn push_name(row: &mut String, name: &str) {
-    if name.contains(['"', ',', '\n', '\r']) {
-        row.push('"');
-        row.push_str(&name.replace('"', "\"\""));
-        row.push('"');
-    } else {
-        row.push_str(name);
-    }
 }
 
 fn summary(named: &Named, found: &Allocation, parts: &[Part], download: f64, policy: &'static str) -> Summary {

@@ -11,6 +11,9 @@ const HYSTERESIS: f32 = 6.0;
 const MOST: f32 = 50.0;
 /// How fast `ln d_max` follows samples in which viewers had enough.
 const DEMAND_RATE: f32 = 0.2;
+/// A viewer within this of the limit, in `ln D`, is at it, and by this much it is then lifted.
+const NEAR: f32 = 0.1;
+const PROBE: f32 = 0.03;
 
 impl State {
     /// Weighs the two laws by how likely each found the sample.
@@ -33,9 +36,10 @@ impl State {
         if sample.is_demand_limited() && !sample.flags.borrowed {
             let step = if self.demand.is_finite() { DEMAND_RATE * (each - self.demand) } else { 0.0 };
             self.demand = if self.demand.is_finite() { self.demand + step } else { each };
-        } else if each > self.demand {
-            // Noise alone must not lift the limit; real demand does so within a few samples.
-            self.demand += DEMAND_RATE * (each - self.demand);
+        } else if each > self.demand - NEAR {
+            // All that was given was used, right at the limit: viewers may take more, and a limit that was
+            // learned too low would otherwise keep the proof away. Noise alone lifts it slowly.
+            self.demand += (DEMAND_RATE * (each - self.demand)).max(PROBE);
         }
     }
 }

@@ -22,6 +22,11 @@ const HUBER: f32 = 3.0;
 /// Least variance of a state, far below what any sample can resolve.
 const LEAST: f32 = 1e-8;
 
+/// No number of a sound filter is anywhere near this.
+pub(crate) const MOST: f32 = 1e6;
+/// Log likelihood of a sample at least: one freak must not choose the filter for all.
+pub(crate) const UNLIKELY: f32 = -100.0;
+
 /// One number per filter of the bank.
 pub(crate) type Lanes = [f32; MEMBERS];
 
@@ -195,7 +200,7 @@ impl State {
             seen.squared[m] = squared.min(HUBER * HUBER);
             // Huber's loss: squared within the limit, linear beyond it.
             let loss = if size > limit { 2.0 * squared - HUBER * HUBER } else { squared };
-            seen.likelihood[m] = -0.5 * (total.ln() + loss);
+            seen.likelihood[m] = (-0.5 * (total.ln() + loss)).max(UNLIKELY);
         }
         for i in 0..STATES {
             for m in 0..MEMBERS {
@@ -233,15 +238,15 @@ impl State {
         }
     }
 
-    /// Whether every number is finite.
+    /// Whether every number is one that learning can lead to.
     pub(crate) fn is_sound(&self) -> bool {
-        // One infinity or NaN makes the sum of zero multiples a NaN.
-        let mut sum = [0.0; MEMBERS];
+        // In numbers, for the sake of vector registers; a NaN is not within anything.
+        let mut outside = [0.0; MEMBERS];
         for lanes in self.theta.iter().chain(&self.spread) {
             for m in 0..MEMBERS {
-                sum[m] += lanes[m] * 0.0;
+                outside[m] += if lanes[m].abs() <= MOST { 0.0 } else { 1.0 };
             }
         }
-        sum == [0.0; MEMBERS]
+        outside == [0.0; MEMBERS]
     }
 }

@@ -3,6 +3,7 @@
 //! `D = min(l (S + s u), S + (s + eta l) u, l d_max)`, smoothed as in [`crate::model::RegimeLaw`]. Both
 //! states revert to the population, as the power law's do; `d_max` is learned in [`super::choice`].
 
+use super::filter::{MOST, UNLIKELY};
 use super::noise::{self, Noise, Squares};
 use super::sample::Sample;
 
@@ -90,13 +91,13 @@ impl Regimes {
         totals.squares.add(class, [squared.min(HUBER * HUBER)]);
         totals.add(all, self);
         let loss = if size > limit { 2.0 * squared - HUBER * HUBER } else { squared };
-        Some(-0.5 * (total.ln() + loss))
+        Some((-0.5 * (total.ln() + loss)).max(UNLIKELY))
     }
 
-    /// Whether every number is finite.
+    /// Whether every number is one that learning can lead to.
     pub(crate) fn is_sound(&self) -> bool {
         let [uu, ue, ee] = self.spread;
-        [self.ln_u, self.eta, uu, ue, ee].into_iter().all(f32::is_finite)
+        [self.ln_u, self.eta, uu, ue, ee].into_iter().all(|number| number.abs() <= MOST)
     }
 
     /// `ln D` and its derivatives by `ln u` and by `eta`.

@@ -5,14 +5,12 @@
 //! checked number by number, so no bytes, however damaged, give a bank that is not sound.
 
 use super::bank::{Bank, View};
-use super::filter::{Lanes, MEMBERS, Marks, PAIRS, STATE_BYTES, STATES, State};
+use super::filter::{Lanes, MEMBERS, MOST, Marks, PAIRS, STATE_BYTES, STATES, State};
 use super::population::Population;
 use super::regimes::Regimes;
 
 const MAGIC: [u8; 4] = *b"VCEB";
 const VERSION: u16 = 1;
-/// No number of a sound bank is anywhere near this.
-const MOST: f32 = 1e6;
 
 /// Bytes that are no snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -57,20 +55,26 @@ impl Bank {
         put(&mut out, population.regimes.noise.as_flattened());
         out.extend_from_slice(&(self.states.len() as u32).to_le_bytes());
         out.extend_from_slice(&(self.free.len() as u32).to_le_bytes());
-        for state in &self.states {
-            for lanes in state.theta.iter().chain(&state.spread) {
-                put(&mut out, lanes);
-            }
-            put(&mut out, &words(&state.regimes));
-            put(&mut out, &[state.demand, state.evidence]);
-            out.extend_from_slice(&state.marks.0.to_le_bytes());
-        }
+        self.states.iter().for_each(|state| out.extend_from_slice(&bytes_of(state)));
         for place in &self.free {
             out.extend_from_slice(&place.to_le_bytes());
         }
-        let sum = checksum(&out);
+        let sum = Self::checksum(&out);
         out.extend_from_slice(&sum.to_le_bytes());
         out
+    }
+
+    /// The sum at the end of a snapshot over what stands before it: FNV-1a over words of eight bytes, stirred.
+    #[must_use]
+    pub fn checksum(body: &[u8]) -> u64 {
+        let mut sum = 0xcbf2_9ce4_8422_2325_u64 ^ body.len() as u64;
+        for chunk in body.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            sum = (sum ^ u64::from_le_bytes(word)).wrapping_mul(0x0000_0100_0000_01b3);
+            sum ^= sum >> 29;
+        }
+        sum
     }
 
     /// The bank that wrote these bytes.
@@ -103,7 +107,7 @@ impl Bank {
             return Err(RestoreError::Length { found: bytes.len(), wanted });
         }
         let (body, sum) = bytes.split_at(bytes.len() - 8);
-        if checksum(body).to_le_bytes() != sum {
+        if Self::checksum(body).to_le_bytes() != sum {
             return Err(RestoreError::Checksum);
         }
         if view > 1 || best as usize >= MEMBERS {
@@ -138,16 +142,16 @@ fn words(regimes: &Regimes) -> [f32; 5] {
     [regimes.ln_u, regimes.eta, uu, ue, ee]
 }
 
-/// FNV-1a over words of eight bytes: one multiplication for each.
-fn checksum(bytes: &[u8]) -> u64 {
-    let mut sum = 0xcbf2_9ce4_8422_2325_u64 ^ bytes.len() as u64;
-    for chunk in bytes.chunks(8) {
-        let mut word = [0; 8];
-        word[..chunk.len()].copy_from_slice(chunk);
-        sum = (sum ^ u64::from_le_bytes(word)).wrapping_mul(0x0000_0100_0000_01b3);
-        sum ^= sum >> 29;
+/// The words of a state, in the order of its fields.
+fn bytes_of(state: &State) -> [u8; STATE_BYTES] {
+    let lanes = state.theta.iter().chain(&state.spread).flatten().copied();
+    let rest = words(&state.regimes).into_iter().chain([state.demand, state.evidence]);
+    let words = lanes.chain(rest).map(f32::to_bits).chain([state.marks.0]);
+    let mut bytes = [0; STATE_BYTES];
+    for (place, word) in bytes.chunks_exact_mut(4).zip(words) {
+        place.copy_from_slice(&word.to_le_bytes());
     }
-    sum
+    bytes
 }
 
 struct Reader<'a> {
@@ -164,14 +168,17 @@ impl Reader<'_> {
     }
 
     fn numbers<const N: usize>(&mut self, name: &'static str) -> Result<[f32; N], RestoreError> {
+        let end = self.at.saturating_add(4 * N);
+        let found = self.bytes.get(self.at..end);
+        let found = found.ok_or(RestoreError::Length { found: self.bytes.len(), wanted: end })?;
+        self.at = end;
         let mut numbers = [0.0; N];
-        for number in &mut numbers {
-            *number = f32::from_le_bytes(self.take()?);
-            if !number.is_finite() || number.abs() > MOST {
-                return Err(RestoreError::Range(name));
-            }
+        let mut sound = true;
+        for (number, word) in numbers.iter_mut().zip(found.chunks_exact(4)) {
+            *number = f32::from_le_bytes([word[0], word[1], word[2], word[3]]);
+            sound &= number.abs() <= MOST;
         }
-        Ok(numbers)
+        if sound { Ok(numbers) } else { Err(RestoreError::Range(name)) }
     }
 
     fn regimes(&mut self, name: &'static str) -> Result<Regimes, RestoreError> {
@@ -184,14 +191,11 @@ impl Reader<'_> {
 
     fn state(&mut self) -> Result<State, RestoreError> {
         const NAME: &str = "a swarm";
-        let mut theta: [Lanes; STATES] = [[0.0; MEMBERS]; STATES];
-        for lanes in &mut theta {
-            *lanes = self.numbers(NAME)?;
-        }
-        let mut spread: [Lanes; PAIRS] = [[0.0; MEMBERS]; PAIRS];
-        for lanes in &mut spread {
-            *lanes = self.numbers(NAME)?;
-        }
+        let filters: [f32; (STATES + PAIRS) * MEMBERS] = self.numbers(NAME)?;
+        let (theta, spread) = filters.split_at(STATES * MEMBERS);
+        let lanes = |from: &[f32], at: usize| std::array::from_fn(|m| from[at * MEMBERS + m]);
+        let theta: [Lanes; STATES] = std::array::from_fn(|at| lanes(theta, at));
+        let spread: [Lanes; PAIRS] = std::array::from_fn(|at| lanes(spread, at));
         let regimes = self.regimes(NAME)?;
         let demand = f32::from_le_bytes(self.take()?);
         if !(demand == f32::INFINITY || demand.is_finite() && demand.abs() <= MOST) {

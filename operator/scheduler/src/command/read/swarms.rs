@@ -99,7 +99,13 @@ fn rate(row: &Row<'_>, column: &'static str) -> Result<Option<BytesPerSecond>, C
     Ok(Some(BytesPerSecond::clamped(number)))
 }
 
-fn in_range(row: &Row<'_>, column: &'static str, number: f64, most: f64, problem: &str) -> Result<f64, CommandError> {
+pub(super) fn in_range(
+    row: &Row<'_>,
+    column: &'static str,
+    number: f64,
+    most: f64,
+    problem: &str,
+) -> Result<f64, CommandError> {
     if (0.0..=most).contains(&number) {
         return Ok(number);
     }

@@ -12,6 +12,9 @@ use indicatif::ProgressBar;
 use crate::command::error::{CellError, CommandError};
 use crate::command::progress;
 
+/// What `fit` tells of its laws beside them; `solve` reads the same file and does not need it.
+const FITTED: [&str; 3] = ["samples", "a_error", "source"];
+
 /// A column a table may have.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Column {
@@ -87,6 +90,7 @@ impl<'a> Table<'a> {
                     );
                 }
                 Some(column) => self.places[column] = Some(place),
+                None if FITTED.contains(&name.as_str()) => {}
                 None => unknown.push(name),
             }
         }

@@ -5,3 +5,14 @@ mod sink;
 
 pub(crate) use decimal::Decimals;
 pub(crate) use sink::Sink;
+
+/// A name as a CSV cell.
+pub(crate) fn push_name(row: &mut String, name: &str) {
+    if name.contains(['"', ',', '\n', '\r']) {
+        row.push('"');
+        row.push_str(&name.replace('"', "\"\""));
+        row.push('"');
+    } else {
+        row.push_str(name);
+    }
+}
