@@ -8,6 +8,8 @@ export CARGO_TARGET_DIR ?= $(VIDEOCLOUD_CACHE)/target
 CARGO_FLAGS := --release --locked
 CLUSTER ?= local
 IMAGE_REPOSITORY ?=
+IMAGES ?=
+LINK ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build demo demo-down test e2e lint fmt crds images assets tools deny \
@@ -29,7 +31,8 @@ build: ## Build every program
 	@cargo build $(CARGO_FLAGS) --workspace --bins
 
 demo: setup tools build ## A real cluster, the operator, and a video from apply to playing
-	@$(CARGO_TARGET_DIR)/release/videocloud-demo up --cluster $(CLUSTER) $(if $(IMAGE_REPOSITORY),--image-repository $(IMAGE_REPOSITORY))
+	@$(CARGO_TARGET_DIR)/release/videocloud-demo up --cluster $(CLUSTER) $(if $(IMAGE_REPOSITORY),--image-repository $(IMAGE_REPOSITORY)) \
+		$(if $(filter present,$(IMAGES)),--images-present) $(if $(LINK),--link '$(LINK)')
 
 demo-down: build ## Remove the demo and its cluster
 	@$(CARGO_TARGET_DIR)/release/videocloud-demo down --cluster $(CLUSTER)

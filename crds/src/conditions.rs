@@ -61,7 +61,11 @@ pub mod video {
     pub const NO_UPLOADER: &str = "NoUploader";
     /// Evicted; fetched again when somebody asks.
     pub const ON_DEMAND: &str = "OnDemand";
-    /// The Secret of a source is missing, lacks a key, or its namespace has not opted in.
+    /// No source gives bytes, and none has for a while; tried on until the progress deadline.
+    pub const NO_SOURCE_ANSWERS: &str = "NoSourceAnswers";
+    /// A source was given up while others go on: an event, never a condition.
+    pub const SOURCE_DROPPED: &str = "SourceDropped";
+    /// The Secret or document of a source is missing, lacks a key, or its namespace has not opted in.
     pub const CREDENTIALS_UNAVAILABLE: &str = "CredentialsUnavailable";
 }
 

@@ -14,6 +14,7 @@ pub mod jobs;
 pub mod leader;
 pub mod metrics;
 pub mod operator;
+pub mod predict;
 pub mod status;
 pub mod sweep;
 pub mod work;

@@ -21,11 +21,11 @@ use crate::{
     controllers::{self, World, transcode, video},
     events::Events,
     http,
-    index::{Feeds, Index, follow_cluster, follow_tracker},
+    index::{Index, follow_cluster, follow_tracker},
     jobs::Environment,
     leader::Election,
     metrics::{Controller, Metrics},
-    sweep,
+    predict, sweep,
 };
 
 /// The operator's own token is made at start; a process that lives longer than this is restarted by its end.
@@ -43,14 +43,14 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let identity = settings.lease.identity();
     let metrics = Metrics::new();
-    let (index, feeds) = Index::new();
+    let index = Index::new();
     let world = Arc::new(world(settings, &client, &index, &metrics, &identity)?);
     let (ready_sender, ready) = watch::channel(false);
     // Everything ends with this function, whichever way it ends.
     let ending = stop.child_token();
     let guard = ending.clone().drop_guard();
     let mut tasks = JoinSet::new();
-    tasks.spawn(follow(Arc::clone(&world), feeds, client.clone(), ready_sender, ending.clone()));
+    tasks.spawn(follow(Arc::clone(&world), client.clone(), ready_sender, ending.clone()));
     tasks.spawn(follow_tracker(Arc::clone(&index), world.tracker.clone(), metrics.clone(), ending.clone()));
     let server = http::serve(listener, Arc::clone(&index), metrics.clone(), ready.clone(), ending.clone());
     tasks.spawn(async move {
@@ -88,8 +88,8 @@ fn world(
     })
 }
 
-async fn follow(world: Arc<World>, feeds: Feeds, client: Client, ready: watch::Sender<bool>, stop: CancellationToken) {
-    follow_cluster(Arc::clone(&world.index), feeds, client, &world.settings, ready, stop).await;
+async fn follow(world: Arc<World>, client: Client, ready: watch::Sender<bool>, stop: CancellationToken) {
+    follow_cluster(Arc::clone(&world.index), client, &world.settings, ready, stop).await;
 }
 
 /// Waits until every object was seen and the Lease is held, then writes until `stop` or until the Lease is lost.
@@ -135,7 +135,7 @@ async fn write(world: &Arc<World>, stop: CancellationToken) {
     let videos = controllers::run(
         Controller::Video,
         Arc::clone(world),
-        index.videos.clone(),
+        &index.videos,
         &index.video_wakes,
         video::reconcile,
         stop.clone(),
@@ -143,12 +143,13 @@ async fn write(world: &Arc<World>, stop: CancellationToken) {
     let transcodes = controllers::run(
         Controller::Transcode,
         Arc::clone(world),
-        index.transcodes.clone(),
+        &index.transcodes,
         &index.transcode_wakes,
         transcode::reconcile,
         stop.clone(),
     );
     let admission = admission::admit(Arc::clone(world), stop.clone());
-    let sweep = sweep::sweep(Arc::clone(world), stop);
-    tokio::join!(videos, transcodes, admission, sweep);
+    let sweep = sweep::sweep(Arc::clone(world), stop.clone());
+    let predict = predict::predict(Arc::clone(world), stop);
+    tokio::join!(videos, transcodes, admission, sweep, predict);
 }

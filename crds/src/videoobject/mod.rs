@@ -12,7 +12,7 @@ mod status;
 pub use delivery::{Access, Delivery, DeliveryMode};
 pub use rendition::{Rendition, Reuse};
 pub use retention::{DeletionPolicy, Retention};
-pub use source::{Header, Source};
+pub use source::{Document, Header, KeyRef, Source};
 pub use status::{
     Content, Endpoint, EndpointType, Media, RenditionState, RenditionStatus, SourceState, SourceStatus, Verification,
     VideoObjectStatus, VideoPhase,
@@ -87,7 +87,7 @@ pub struct VideoObjectSpec {
     /// Links to the content, used side by side. They may be edited to retry.
     #[x_kube(
         merge_strategy = ListMerge::Map(vec!["name".into()]),
-        validation = ("self.all(a, self.exists_one(b, b.url == a.url))", "two sources have the same url"),
+        validation = ("self.all(a, !has(a.url) || self.exists_one(b, has(b.url) && b.url == a.url))", "two sources have the same url"),
     )]
     #[schemars(length(min = 1, max = 64))]
     pub sources: Vec<Source>,

@@ -10,7 +10,7 @@ type Right = (&'static str, &'static str, &'static str, &'static str, bool);
 
 const OURS: &str = "videocloud.dev";
 
-const OPERATOR: [Right; 27] = [
+const OPERATOR: [Right; 30] = [
     ("watch", OURS, "videoobjects", "", true),
     ("list", OURS, "transcodeprofiles", "", true),
     ("create", OURS, "transcodejobs", "team-a", true),
@@ -23,6 +23,9 @@ const OPERATOR: [Right; 27] = [
     ("delete", "batch", "jobs", NAMESPACE, true),
     ("patch", "batch", "jobs", NAMESPACE, true),
     ("watch", "batch", "jobs", NAMESPACE, true),
+    ("create", "", "secrets", NAMESPACE, true),
+    ("patch", "", "secrets", NAMESPACE, true),
+    ("get", "", "secrets", "team-a", false),
     ("create", "coordination.k8s.io", "leases", NAMESPACE, true),
     ("patch", OURS, "videoobjects", "team-a", false),
     ("delete", OURS, "videoobjects", "team-a", false),

@@ -33,6 +33,9 @@ pub fn downloads(state: &State, rules: &Rules) -> Decision {
             places.hold(&job.namespace);
         }
         let first = first_owner(state, &key);
+        if let Some(step) = inputs(state, &key, &work) {
+            decision.steps.push(step);
+        }
         let step = match &work {
             WorkState::Succeeded(_) | WorkState::Unsettled | WorkState::Deleting => None,
             WorkState::Failed(_) => asks_again(state, &key).then_some(None),
@@ -48,7 +51,8 @@ pub fn downloads(state: &State, rules: &Rules) -> Decision {
             }
             WorkState::Suspended | WorkState::Absent => {
                 let resumes = matches!(work, WorkState::Suspended);
-                if let Some((name, row)) = first.filter(|_| open.contains(&key) && !(resumes && rules.queued)) {
+                let may = open.contains(&key) && !(resumes && rules.queued) && !state.refused.contains_key(&key);
+                if let Some((name, row)) = first.filter(|_| may) {
                     let rank = (Reverse(row.priority), row.created, key);
                     wanting.insert(rank, (task.clone(), name.clone(), resumes));
                 }
@@ -72,6 +76,17 @@ pub fn downloads(state: &State, rules: &Rules) -> Decision {
     decision
 }
 
+/// The Secret of a Job that runs or waits, when this leader has not made it: the one that made the Job may have gone before.
+fn inputs(state: &State, key: &ClaimKey, work: &WorkState) -> Option<Step> {
+    let job = state.jobs.get(TaskId::download(key).as_str()).filter(|job| job.inputs)?;
+    let needs = matches!(work, WorkState::Active { .. } | WorkState::Suspended);
+    if !needs || state.given.contains(key) || state.refused.contains_key(key) {
+        return None;
+    }
+    let (owner, _) = state.videos.owners(key).next()?;
+    Some(Step::Inputs { key: *key, owner: owner.clone(), job: job.uid.clone() })
+}
+
 /// The owner that is first in line: it waits, is not suspended, and the tracker knows that it wants `key`.
 fn first_owner<'a>(state: &'a State, key: &ClaimKey) -> Option<(&'a Named, &'a VideoRow)> {
     state
@@ -91,13 +106,14 @@ fn all_suspended(state: &State, key: &ClaimKey) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use videocloud_protocol::tracker::ClaimAnswer;
 
     use super::*;
     use crate::{
         config::Limits,
-        index::{JobRow, JobState},
+        index::{JobRow, JobState, Refusal},
     };
 
     const RULES: Rules = Rules {
@@ -113,7 +129,7 @@ mod tests {
 
     fn row(n: u8) -> VideoRow {
         VideoRow {
-            uid: format!("uid-{n}"),
+            uid: format!("uid-{n}").into(),
             key: Some(key(n)),
             priority: 0,
             created: i64::from(n),
@@ -144,6 +160,8 @@ mod tests {
             completions: 1,
             succeeded: 0,
             attempt,
+            failed_indexes: Vec::new(),
+            inputs: false,
         };
         state.jobs.put(TaskId::download(&key(n)).as_str(), row);
     }
@@ -211,6 +229,26 @@ mod tests {
             let steps = downloads(&state, &RULES).steps;
             assert_eq!(!steps.is_empty(), again, "attempt {attempt}: {steps:?}");
         }
+    }
+
+    #[test]
+    fn a_refused_download_waits_and_a_job_without_its_secret_is_given_one() {
+        let mut state = State::default();
+        put(&mut state, "a", row(1));
+        let until = std::time::Instant::now();
+        state.refused.insert(key(1), Refusal { message: "no Secret".into(), until });
+        assert_eq!(downloads(&state, &RULES), Decision::default());
+        state.refused.clear();
+        job(&mut state, 1, "a", JobState::Active, 1);
+        assert_eq!(downloads(&state, &RULES).steps, []);
+        let task = TaskId::download(&key(1));
+        let needing = JobRow { inputs: true, ..state.jobs.get(task.as_str()).cloned().unwrap() };
+        state.jobs.put(task.as_str(), needing);
+        let owner = Named::new("a", "uid-1");
+        let given = Step::Inputs { key: key(1), owner, job: "job-1".into() };
+        assert_eq!(downloads(&state, &RULES).steps, [given]);
+        state.given.insert(key(1));
+        assert_eq!(downloads(&state, &RULES).steps, []);
     }
 
     #[test]

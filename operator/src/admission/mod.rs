@@ -5,6 +5,7 @@
 //! and Jobs made again after a retry was asked for or their end left no result.
 
 mod downloads;
+mod inputs;
 mod places;
 mod runs;
 mod writer;
@@ -61,6 +62,22 @@ pub enum Step {
         run: RunId,
         /// How many.
         count: u32,
+    },
+    /// Encode chunks that ran out of memory in a second Job, with more.
+    Again {
+        /// The run.
+        run: RunId,
+        /// Which chunks.
+        indexes: Vec<u32>,
+    },
+    /// Make the Secret of a download whose Job is there: another leader may have gone before it made one.
+    Inputs {
+        /// The claim.
+        key: ClaimKey,
+        /// Whose spec names the Secrets.
+        owner: Named,
+        /// Uid of the Job.
+        job: String,
     },
     /// Finish an encoded run.
     Finish {

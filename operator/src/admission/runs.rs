@@ -27,6 +27,8 @@ pub enum RunStage<'a> {
     ToEncode(u32),
     /// Chunks are encoded.
     Encoding(&'a WorkState),
+    /// These chunks ran out of memory and are to be encoded with more.
+    ToEncodeAgain(&'a [u32]),
     /// Every chunk is there.
     ToFinish,
     /// Chunks are joined and packaged.
@@ -41,7 +43,8 @@ impl<'a> RunStage<'a> {
     /// Reads the stage of a run, latest part first.
     #[must_use]
     pub fn of(run: &'a RunView) -> Self {
-        for part in [&run.finish, &run.chunks, &run.plan] {
+        let is_short = !run.short.is_empty();
+        for part in [Some(&run.finish), (!is_short).then_some(&run.chunks), Some(&run.plan)].into_iter().flatten() {
             if let WorkState::Failed(failed) = part {
                 return Self::Failed(failed);
             }
@@ -53,6 +56,9 @@ impl<'a> RunStage<'a> {
         }
         if run.finish != WorkState::Absent {
             return Self::Finishing(&run.finish);
+        }
+        if is_short {
+            return Self::ToEncodeAgain(&run.short);
         }
         // The Job's word is enough: each index that ended well left its marker in the store.
         if matches!(&run.chunks, WorkState::Lost { reason } if reason == "Complete") {
@@ -67,9 +73,11 @@ impl<'a> RunStage<'a> {
         }
     }
 
-    fn task(&self, run: &RunView) -> TaskId {
+    fn task(&self, state: &State, run: &RunView) -> TaskId {
+        let second = TaskId::again(&run.run);
         match self {
-            Self::Encoding(_) | Self::ToFinish => TaskId::chunks(&run.run),
+            Self::Encoding(_) | Self::ToFinish if state.jobs.get(second.as_str()).is_some() => second,
+            Self::Encoding(_) | Self::ToFinish | Self::ToEncodeAgain(_) => TaskId::chunks(&run.run),
             Self::Finishing(_) => TaskId::finish(&run.run),
             _ => TaskId::plan(&run.run),
         }
@@ -112,7 +120,7 @@ fn step_of(
     decision: &mut Decision,
 ) {
     let stage = RunStage::of(run);
-    let task = stage.task(run);
+    let task = stage.task(state, run);
     let uid = |task: &TaskId| state.jobs.get(task.as_str()).map(|job| job.uid.clone());
     let (wanted, held) = interest(state, run);
     match &stage {
@@ -126,6 +134,12 @@ fn step_of(
             places.hold(&run.namespace);
             if wanted && !held {
                 decision.steps.push(Step::Chunks { run: run.run, count: *count });
+            }
+        }
+        RunStage::ToEncodeAgain(indexes) => {
+            places.hold(&run.namespace);
+            if wanted && !held {
+                decision.steps.push(Step::Again { run: run.run, indexes: indexes.to_vec() });
             }
         }
         RunStage::ToFinish => {
@@ -168,7 +182,10 @@ fn interest(state: &State, run: &RunView) -> (bool, bool) {
 fn parts(run: &RunView) -> impl Iterator<Item = TaskId> + '_ {
     let chunks = run.counts.map_or(0, |(_, all)| all);
     let chunks = (0..chunks).map(|index| TaskId::chunk(&run.run, index));
-    [TaskId::finish(&run.run), TaskId::chunks(&run.run)].into_iter().chain(chunks).chain([TaskId::plan(&run.run)])
+    [TaskId::finish(&run.run), TaskId::again(&run.run), TaskId::chunks(&run.run)]
+        .into_iter()
+        .chain(chunks)
+        .chain([TaskId::plan(&run.run)])
 }
 
 /// Demands that become one run.

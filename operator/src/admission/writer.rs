@@ -1,18 +1,21 @@
 //! The one task that carries admission out.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures::StreamExt;
 use k8s_openapi::api::batch::v1::Job;
 use tokio_util::sync::CancellationToken;
-use videocloud_protocol::ids::{RunId, TaskId};
+use videocloud_protocol::ids::{ClaimKey, RunId, TaskId};
 
-use super::{Decision, Rules, Step, downloads, runs};
+use super::{Decision, Rules, Step, downloads, inputs, runs};
 use crate::{
     apiserver::{ApiError, Created},
     controllers::{World, video::Wish},
-    index::{Index, WatchedJob},
-    jobs::{self, DownloadOrder, Placement},
+    index::{Index, Named, Refusal, WatchedJob},
+    jobs::{self, DownloadOrder, Inputs, Placement, Unavailable},
     metrics,
 };
 
@@ -20,6 +23,8 @@ use crate::{
 const GATHER: Duration = Duration::from_millis(20);
 /// Pause before a failed step is tried again.
 const AGAIN: Duration = Duration::from_secs(2);
+/// Pause before a download whose Secret or document could not be had is tried again.
+const REFUSED_FOR: Duration = Duration::from_secs(30);
 /// Steps carried out side by side.
 const SIDE_BY_SIDE: usize = 8;
 
@@ -47,7 +52,11 @@ pub async fn admit(world: Arc<World>, stop: CancellationToken) {
     };
     let mut failed = false;
     loop {
-        let again = async { if failed { tokio::time::sleep(AGAIN).await } else { std::future::pending().await } };
+        let refused = world.index.state().refused.values().map(|refusal| refusal.until).min();
+        let at = refused.into_iter().chain(failed.then(|| Instant::now() + AGAIN)).min();
+        let again = async {
+            if let Some(at) = at { tokio::time::sleep_until(at.into()).await } else { std::future::pending().await }
+        };
         tokio::select! {
             () = stop.cancelled() => return,
             () = world.index.admission.notified() => {}
@@ -55,7 +64,9 @@ pub async fn admit(world: Arc<World>, stop: CancellationToken) {
         }
         tokio::time::sleep(GATHER).await;
         let Decision { steps, waiting } = {
-            let state = world.index.state();
+            let mut state = world.index.state();
+            let now = Instant::now();
+            state.refused.retain(|_, refusal| refusal.until > now);
             downloads(&state, &rules).and(runs(&state, &rules))
         };
         let results: Vec<bool> = futures::stream::iter(steps)
@@ -88,25 +99,12 @@ async fn carry_out(world: &World, step: Step) -> bool {
 async fn try_step(world: &World, step: &Step) -> Result<Option<metrics::Step>, StepError> {
     let system = &world.settings.namespace;
     match step {
-        Step::Download { key, owner, attempt } => {
-            let Some(video) = world.index.videos.get(&owner.reference()) else { return Ok(None) };
-            let uid = video.metadata.uid.as_deref().unwrap_or_default();
-            let answer = world.index.state().ledger.claim(uid, key).cloned();
-            let (Ok(wish), Some(answer)) = (Wish::read(&video), answer) else { return Ok(None) };
-            let placement = Placement {
-                namespace: owner.namespace.to_string(),
-                owner: owner.to_string(),
-                attempt: *attempt,
-                queue: world.settings.jobs.queue_name.clone(),
-            };
-            let order = DownloadOrder {
-                wanted: wish.wanted,
-                sources: wish.sources,
-                progress_deadline_seconds: wish.progress_deadline_seconds,
-                answer,
-            };
-            let job = jobs::download(order, &placement, &world.environment);
-            make(world, job.map_err(|error| StepError::Task(TaskId::download(key).to_string(), error))?).await
+        Step::Download { key, owner, attempt } => download(world, key, owner, *attempt).await,
+        Step::Inputs { key, owner, job } => {
+            if let Some((_, found)) = gather(world, key, owner).await? {
+                give(world, key, found, job).await?;
+            }
+            Ok(None)
         }
         Step::Plan { order, placement } => {
             let queue = placement.queue.clone().or_else(|| world.settings.jobs.queue_name.clone());
@@ -119,6 +117,11 @@ async fn try_step(world: &World, step: &Step) -> Result<Option<metrics::Step>, S
             let (earlier, placement) = earlier(world, run, &[TaskId::plan(run)], &TaskId::chunks(run)).await?;
             let job = jobs::chunks(&earlier, *count, &placement, &world.environment);
             make(world, job.map_err(|error| StepError::Task(TaskId::chunks(run).to_string(), error))?).await
+        }
+        Step::Again { run, indexes } => {
+            let (earlier, placement) = earlier(world, run, &[TaskId::chunks(run)], &TaskId::again(run)).await?;
+            let job = jobs::again(&earlier, indexes, &placement, &world.environment);
+            make(world, job.map_err(|error| StepError::Task(TaskId::again(run).to_string(), error))?).await
         }
         Step::Finish { run } => {
             let from = [TaskId::chunks(run), TaskId::plan(run)];
@@ -145,6 +148,70 @@ async fn try_step(world: &World, step: &Step) -> Result<Option<metrics::Step>, S
             Ok(Some(metrics::Step::Reset))
         }
     }
+}
+
+/// Makes the Job of a download, and the Secret it needs.
+async fn download(
+    world: &World,
+    key: &ClaimKey,
+    owner: &Named,
+    attempt: u32,
+) -> Result<Option<metrics::Step>, StepError> {
+    let Some((wish, found)) = gather(world, key, owner).await? else { return Ok(None) };
+    let Some(order) = order(world, wish, owner, key, found.clone()) else { return Ok(None) };
+    let job = jobs::download(order, &placed(world, owner, attempt), &world.environment)
+        .map_err(|error| StepError::Task(TaskId::download(key).to_string(), error))?;
+    match world.api.create(&world.settings.namespace, &job).await? {
+        Created::New(made) => {
+            // The pod waits for its Secret, and the Secret goes with the Job: so it comes second.
+            if !found.is_empty() {
+                give(world, key, found, made.metadata.uid.as_deref().unwrap_or_default()).await?;
+            }
+            take_in(&world.index, &made);
+            Ok(Some(metrics::Step::Created))
+        }
+        Created::Exists => Ok(Some(metrics::Step::Adopted)),
+    }
+}
+
+/// What the sources of `owner` need. When it cannot be had, the owners of `key` say so.
+async fn gather(world: &World, key: &ClaimKey, owner: &Named) -> Result<Option<(Wish, Inputs)>, StepError> {
+    let Some(video) = world.index.videos.get(owner) else { return Ok(None) };
+    let Ok(wish) = Wish::read(&video) else { return Ok(None) };
+    if wish.key != *key {
+        return Ok(None);
+    }
+    match inputs::gather(world, &owner.namespace, &wish.needed).await? {
+        Ok(found) => Ok(Some((wish, found))),
+        Err(Unavailable(message)) => {
+            world.index.refuse(key, Refusal { message, until: Instant::now() + REFUSED_FOR });
+            Ok(None)
+        }
+    }
+}
+
+fn order(world: &World, wish: Wish, owner: &Named, key: &ClaimKey, inputs: Inputs) -> Option<DownloadOrder> {
+    let uid = world.index.state().videos.get(owner)?.uid.clone();
+    let answer = world.index.state().ledger.claim(&uid, key).cloned()?;
+    let Wish { key: _, wanted, sources, needed: _, progress_deadline_seconds } = wish;
+    Some(DownloadOrder { wanted, sources, progress_deadline_seconds, answer, inputs })
+}
+
+fn placed(world: &World, owner: &Named, attempt: u32) -> Placement {
+    Placement {
+        namespace: owner.namespace.to_string(),
+        owner: owner.to_string(),
+        attempt,
+        queue: world.settings.jobs.queue_name.clone(),
+    }
+}
+
+/// Makes the Secret of a download, owned by the Job with this uid.
+async fn give(world: &World, key: &ClaimKey, inputs: Inputs, job: &str) -> Result<(), StepError> {
+    let secret = inputs.secret(TaskId::download(key).as_str(), &world.settings.namespace, job);
+    world.api.apply(&world.settings.namespace, &secret).await?;
+    world.index.state().given.insert(*key);
+    Ok(())
 }
 
 /// Removes a Job and has its task forgotten, in this order: a task without a record and with an ended Job is made again too.
@@ -183,7 +250,7 @@ fn take_in(index: &Index, job: &Job) {
 /// The latest Job of a run there is, and the placement the next one inherits from it.
 async fn earlier(world: &World, run: &RunId, from: &[TaskId], next: &TaskId) -> Result<(Job, Placement), StepError> {
     for task in from {
-        if let Some(job) = world.api.job(&world.settings.namespace, task.as_str()).await? {
+        if let Some(job) = world.api.read::<Job>(&world.settings.namespace, task.as_str()).await? {
             let placement = Placement::inherited(&job, world.index.state().next_attempt(next));
             return Ok((job, placement));
         }

@@ -2,21 +2,19 @@
 //!
 //! Rights this operator needs, all that it uses: tenants' namespaces: `list, watch` videoobjects; `list, watch, create, patch,
 //! delete` transcodejobs; `patch` videoobjects/status and transcodejobs/status; `create` events (events.k8s.io). The cluster:
-//! `list, watch` transcodeprofiles. The system namespace: `get, list, watch, create, patch, delete` jobs (batch); `get, create,
-//! update` leases (coordination.k8s.io).
+//! `list, watch` transcodeprofiles. The system namespace: `get, list, watch, create, patch, delete` jobs (batch); `create, patch`
+//! secrets; `get, create, update` leases (coordination.k8s.io). Tenants' namespaces that opt in: `get` secrets and configmaps.
 
 use std::{fmt::Debug, future::Future, time::Duration};
 
-use k8s_openapi::{
-    NamespaceResourceScope,
-    api::{batch::v1::Job, core::v1::Pod},
-};
+use k8s_openapi::{NamespaceResourceScope, api::batch::v1::Job};
 use kube::{
     Api, Client, Resource,
-    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
+    api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
+use videocloud_crds::TranscodeJob;
 
 use crate::{
     index::Named,
@@ -195,6 +193,17 @@ impl ApiServer {
         self.call(Verb::Patch, "Job", name, api.patch(name, &parameters, &patch)).await.map(drop)
     }
 
+    /// Stops a TranscodeJob, or lets it go on.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn suspend_transcode(&self, name: &Named, suspend: bool) -> Result<(), ApiError> {
+        let patch = Patch::Merge(json!({ "spec": { "suspend": suspend } }));
+        let api: Api<TranscodeJob> = self.api(&name.namespace);
+        let parameters = PatchParams::default();
+        self.call(Verb::Patch, "TranscodeJob", &name.name, api.patch(&name.name, &parameters, &patch)).await.map(drop)
+    }
+
     /// Deletes this very object, its dependents first: the name is free only when the last pod is gone. One that is gone
     /// already, or another of the same name, is left alone.
     ///
@@ -214,23 +223,31 @@ impl ApiServer {
         }
     }
 
-    /// Reads a Job.
+    /// Reads an object, if it is there.
     ///
     /// # Errors
     /// [`ApiError`].
-    pub async fn job(&self, namespace: &str, name: &str) -> Result<Option<Job>, ApiError> {
-        let api: Api<Job> = self.api(namespace);
-        self.call(Verb::Get, "Job", name, api.get_opt(name)).await
+    pub async fn read<K>(&self, namespace: &str, name: &str) -> Result<Option<K>, ApiError>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
+    {
+        let api: Api<K> = self.api(namespace);
+        self.call(Verb::Get, &K::kind(&()), name, api.get_opt(name)).await
     }
 
-    /// Reads the pods of a Job.
+    /// Makes an object be as it is given, whether it is there or not.
     ///
     /// # Errors
     /// [`ApiError`].
-    pub async fn pods_of(&self, namespace: &str, job: &str) -> Result<Vec<Pod>, ApiError> {
-        let api: Api<Pod> = self.api(namespace);
-        let selector = format!("batch.kubernetes.io/job-name={job},{}={}", labels::MANAGED_BY, labels::MANAGER);
-        let parameters = ListParams::default().labels(&selector).limit(50);
-        self.call(Verb::List, "Pod", job, api.list(&parameters)).await.map(|list| list.items)
+    pub async fn apply<K>(&self, namespace: &str, object: &K) -> Result<(), ApiError>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + Serialize + DeserializeOwned,
+    {
+        let name = object.meta().name.clone().unwrap_or_default();
+        let api: Api<K> = self.api(namespace);
+        let parameters = PatchParams::apply(labels::MANAGER).force();
+        self.call(Verb::Patch, &K::kind(&()), &name, api.patch(&name, &parameters, &Patch::Apply(object)))
+            .await
+            .map(drop)
     }
 }

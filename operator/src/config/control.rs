@@ -30,6 +30,10 @@ pub struct ControlFlags {
     /// Seconds at least between two writes of an object's progress.
     #[arg(long, env = "VIDEOCLOUD_OPERATOR_PROGRESS_INTERVAL", value_parser = seconds, default_value = "10")]
     pub progress_interval: Duration,
+    /// Renditions nobody has asked for that are made ahead at a time, of the most requested videos by the profiles asked for most,
+    /// while less than half of --max-transcodes is used; 0 for none.
+    #[arg(long, env = "VIDEOCLOUD_OPERATOR_PREDICT", default_value_t = 0)]
+    pub predict: usize,
     /// Times a Job that ended without a result (a lost node, a lost tracker database) is made again before its video fails.
     #[arg(long, env = "VIDEOCLOUD_OPERATOR_MAX_ATTEMPTS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_attempts: u32,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use url::Url;
 
-use super::{Quantities, seconds};
+use super::{NodeSelector, Quantities, Tolerations, seconds};
 
 /// When the kubelet pulls an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -58,6 +58,27 @@ pub struct JobFlags {
     /// Connections of one download to one host.
     #[arg(long, env = "VIDEOCLOUD_OPERATOR_CONNECTIONS_PER_HOST", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub connections_per_host: u32,
+    /// Bytes per second one download may take over all its sources; 0 for no limit.
+    #[arg(long, env = "VIDEOCLOUD_OPERATOR_DOWNLOAD_RATE", default_value_t = 0)]
+    pub download_rate: u64,
+    /// Seconds without bytes from any source after which a video says NoSourceAnswers, long before its progress deadline.
+    #[arg(long, env = "VIDEOCLOUD_OPERATOR_NO_SOURCE_AFTER", value_parser = seconds, default_value = "300")]
+    pub no_source_after: Duration,
+    /// Labels the nodes of downloaders must have: label=value, comma-separated.
+    #[arg(long, env = "VIDEOCLOUD_OPERATOR_DOWNLOADER_NODE_SELECTOR", default_value = "")]
+    pub downloader_node_selector: NodeSelector,
+    /// Tolerations of downloaders, a JSON list as in a pod's spec.
+    #[arg(long, env = "VIDEOCLOUD_OPERATOR_DOWNLOADER_TOLERATIONS", default_value = "")]
+    pub downloader_tolerations: Tolerations,
+    /// Labels the nodes of transcoders must have: label=value, comma-separated.
+    #[arg(long, env = "VIDEOCLOUD_OPERATOR_TRANSCODER_NODE_SELECTOR", default_value = "")]
+    pub transcoder_node_selector: NodeSelector,
+    /// Tolerations of transcoders, a JSON list as in a pod's spec: for example those of spot nodes, whose loss costs one chunk.
+    #[arg(long, env = "VIDEOCLOUD_OPERATOR_TRANSCODER_TOLERATIONS", default_value = "")]
+    pub transcoder_tolerations: Tolerations,
+    /// Memory of chunks that ran out of it, as a multiple of what they had, in the second Job.
+    #[arg(long, env = "VIDEOCLOUD_OPERATOR_MORE_MEMORY", default_value_t = 2, value_parser = clap::value_parser!(u32).range(2..=16))]
+    pub more_memory: u32,
     /// Resources a downloader asks for.
     #[arg(long, env = "VIDEOCLOUD_OPERATOR_DOWNLOADER_REQUESTS", default_value = "cpu=100m,memory=128Mi")]
     pub downloader_requests: Quantities,
@@ -76,9 +97,9 @@ pub struct JobFlags {
     /// Size of a transcoder's scratch volume.
     #[arg(long, env = "VIDEOCLOUD_OPERATOR_TRANSCODER_SCRATCH", default_value = "20Gi")]
     pub transcoder_scratch: String,
-    /// Chunks of one run that are encoded side by side, unless the TranscodeJob says otherwise.
-    #[arg(long, env = "VIDEOCLOUD_OPERATOR_CHUNK_PARALLELISM", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub chunk_parallelism: u32,
+    /// Chunks of one run that are encoded side by side, of TranscodeJobs made for a VideoObject's renditions.
+    #[arg(long, env = "VIDEOCLOUD_OPERATOR_CHUNK_PARALLELISM", default_value_t = 8, value_parser = clap::value_parser!(i32).range(1..=1000))]
+    pub chunk_parallelism: i32,
     /// Pods a Job may lose to faults that another try may not meet, before it fails.
     #[arg(long, env = "VIDEOCLOUD_OPERATOR_JOB_BACKOFF_LIMIT", default_value_t = 20)]
     pub job_backoff_limit: u32,
@@ -88,9 +109,9 @@ pub struct JobFlags {
     /// Seconds a download may run in all; its progress deadline usually ends it long before.
     #[arg(long, env = "VIDEOCLOUD_OPERATOR_DOWNLOAD_DEADLINE", value_parser = seconds, default_value = "2592000")]
     pub download_deadline: Duration,
-    /// Seconds each Job of a transcode run may run, unless the TranscodeJob says otherwise.
-    #[arg(long, env = "VIDEOCLOUD_OPERATOR_TRANSCODE_DEADLINE", value_parser = seconds, default_value = "86400")]
-    pub transcode_deadline: Duration,
+    /// Seconds each Job of a transcode run may run, of TranscodeJobs made for a VideoObject's renditions.
+    #[arg(long, env = "VIDEOCLOUD_OPERATOR_TRANSCODE_DEADLINE", default_value_t = 86_400, value_parser = clap::value_parser!(i32).range(60..=604_800))]
+    pub transcode_deadline: i32,
     /// PriorityClass of Jobs' pods.
     #[arg(long, env = "VIDEOCLOUD_OPERATOR_PRIORITY_CLASS")]
     pub priority_class: Option<String>,
@@ -113,6 +134,10 @@ pub struct WorkerResources<'a> {
     pub limits: &'a Quantities,
     /// Size of its scratch volume, a quantity.
     pub scratch: &'a str,
+    /// Labels its node must have.
+    pub node_selector: &'a NodeSelector,
+    /// Taints it puts up with.
+    pub tolerations: &'a Tolerations,
 }
 
 impl JobFlags {
@@ -124,6 +149,8 @@ impl JobFlags {
             requests: &self.downloader_requests,
             limits: &self.downloader_limits,
             scratch: &self.downloader_scratch,
+            node_selector: &self.downloader_node_selector,
+            tolerations: &self.downloader_tolerations,
         }
     }
 
@@ -135,6 +162,8 @@ impl JobFlags {
             requests: &self.transcoder_requests,
             limits: &self.transcoder_limits,
             scratch: &self.transcoder_scratch,
+            node_selector: &self.transcoder_node_selector,
+            tolerations: &self.transcoder_tolerations,
         }
     }
 }

@@ -5,6 +5,7 @@
 mod control;
 mod jobs;
 mod lease;
+mod nodes;
 mod quantities;
 mod store;
 
@@ -16,6 +17,7 @@ use url::Url;
 pub use control::{ControlFlags, Limits};
 pub use jobs::{JobFlags, PullPolicy, WorkerResources};
 pub use lease::LeaseFlags;
+pub use nodes::{InvalidNodes, NodeSelector, Tolerations};
 pub use quantities::{InvalidQuantities, Quantities};
 pub use store::{StoreFlags, StoreMount};
 

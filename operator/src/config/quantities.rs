@@ -14,6 +14,18 @@ pub struct InvalidQuantities(String);
 pub struct Quantities(BTreeMap<String, Quantity>);
 
 impl Quantities {
+    /// The same list with `factor` times the memory.
+    #[must_use]
+    pub fn with_memory_times(&self, factor: u32) -> Self {
+        let scaled = |(name, amount): (&String, &Quantity)| {
+            let number = amount.0.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+            let more = (name == "memory").then(|| number.parse::<f64>().ok()).flatten().map(|n| n * f64::from(factor));
+            let amount = more.map_or_else(|| amount.clone(), |n| Quantity(format!("{n}{}", &amount.0[number.len()..])));
+            (name.clone(), amount)
+        };
+        Self(self.0.iter().map(scaled).collect())
+    }
+
     /// The list in the form Kubernetes takes; `None` when it is empty.
     #[must_use]
     pub fn to_list(&self) -> Option<BTreeMap<String, Quantity>> {
@@ -42,6 +54,14 @@ impl FromStr for Quantities {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_alone_is_multiplied() {
+        let more = |text: &str| text.parse::<Quantities>().ok().map(|list| list.with_memory_times(2));
+        assert_eq!(more("cpu=500m,memory=1.5Gi"), "cpu=500m,memory=3Gi".parse().ok());
+        assert_eq!(more("memory=512Mi"), "memory=1024Mi".parse().ok());
+        assert_eq!(more("cpu=1"), "cpu=1".parse().ok());
+    }
 
     #[test]
     fn lists_are_read_whole_or_refused() {

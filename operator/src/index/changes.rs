@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use kube::Resource;
-use videocloud_crds::{TranscodeJob, TranscodeProfile, VideoObject};
+use videocloud_crds::{TranscodeJob, VideoObject, videoobject::VideoPhase};
 use videocloud_protocol::{
     ids::{ClaimKey, RenditionKey, RunId, TaskId, TaskKind},
     tracker::Updates,
 };
 
-use super::{Index, JobRow, Named, State, TranscodeRow, VideoRow, Waiting, WatchedJob};
+use super::{Index, JobRow, Named, Refusal, State, TranscodeRow, VideoRow, Waiting, WatchedJob};
 
 /// A VideoObject that is gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,28 +23,31 @@ pub struct Departed {
 
 impl Index {
     /// A VideoObject appeared or changed.
-    pub fn video_changed(&self, video: &VideoObject) {
-        let (name, row) = (Named::of(video), VideoRow::of(video));
+    pub fn video_changed(&self, name: &Named, video: &VideoObject) {
+        let row = VideoRow::of(video);
         let mut state = self.state();
-        let old = state.videos.put(&name, row.clone());
+        state.video_shown(video, &row);
+        let old = state.videos.put(name, row.clone());
         let replaced = old.as_ref().filter(|old| old.uid != row.uid);
         if let Some(gone) = replaced {
-            state.depart(&name, gone);
+            state.depart(name, gone);
         }
         let old = old.filter(|old| old.uid == row.uid);
         let dropped_key = old.as_ref().is_some_and(|old| old.key.is_some() && old.key != row.key);
         if dropped_key {
             state.ledger.unclaim(&row.uid);
         }
+        // Whoever changes an object may have put right what kept its download.
+        let freed = row.key.is_some_and(|key| state.refused.remove(&key).is_some());
         if old.as_ref().is_none_or(|old| old.content != row.content || old.retry != row.retry) {
-            for job in state.transcodes.of_video(&name) {
+            for job in state.transcodes.of_video(name) {
                 self.transcode_wakes.push(job);
             }
         }
         let sweep = dropped_key || !state.departed.is_empty();
         drop(state);
-        self.video_wakes.push(&name);
-        if old.as_ref() != Some(&row) {
+        self.video_wakes.push(name);
+        if freed || old.as_ref() != Some(&row) {
             self.admission.notify_one();
         }
         if sweep {
@@ -68,12 +70,13 @@ impl Index {
     }
 
     /// A TranscodeJob appeared or changed.
-    pub fn transcode_changed(&self, job: &TranscodeJob) {
-        let (name, row) = (Named::of(job), TranscodeRow::of(job));
+    pub fn transcode_changed(&self, name: &Named, job: &TranscodeJob) {
+        let row = TranscodeRow::of(name, job);
         let mut state = self.state();
-        let old = state.transcodes.put(&name, row.clone());
+        state.transcode_shown(job, &row);
+        let old = state.transcodes.put(name, row.clone());
         drop(state);
-        self.transcode_wakes.push(&name);
+        self.transcode_wakes.push(name);
         self.video_wakes.push(&row.video);
         if old.as_ref() != Some(&row) {
             self.admission.notify_one();
@@ -85,8 +88,8 @@ impl Index {
         let mut state = self.state();
         if let Some(row) = state.transcodes.remove(name) {
             state.ledger.forget(&row.uid);
-            state.progress_written.remove(&row.uid);
-            state.written_transcodes.remove(&row.uid);
+            state.progress_written.remove(&*row.uid);
+            state.written_transcodes.remove(&*row.uid);
             self.video_wakes.push(&row.video);
         }
         drop(state);
@@ -94,10 +97,10 @@ impl Index {
         self.sweep.notify_one();
     }
 
-    /// A TranscodeProfile appeared, changed or went.
-    pub fn profile_changed(&self, profile: &TranscodeProfile) {
+    /// A TranscodeProfile appeared or changed.
+    pub fn profile_changed(&self, profile: &str) {
         let state = self.state();
-        for job in state.transcodes.of_profile(profile.meta().name.as_deref().unwrap_or_default()) {
+        for job in state.transcodes.of_profile(profile) {
             self.transcode_wakes.push(job);
         }
     }
@@ -130,6 +133,9 @@ impl Index {
         let mut state = self.state();
         state.unsettled.remove(name);
         if let Some(row) = state.jobs.remove(name) {
+            if let TaskKind::Download(key) = row.kind {
+                state.given.remove(&key);
+            }
             self.wake_workers_owners(&state, row.kind, &row.renditions);
         }
         drop(state);
@@ -194,6 +200,13 @@ impl Index {
         }
     }
 
+    /// Notes that a download cannot be made for now, and has its owners say so.
+    pub fn refuse(&self, key: &ClaimKey, refusal: Refusal) {
+        let mut state = self.state();
+        state.refused.insert(*key, refusal);
+        self.wake_workers_owners(&state, TaskKind::Download(*key), &[]);
+    }
+
     /// Notes that a task was forgotten by the tracker, and has its owners look again.
     pub fn task_forgotten(&self, task: &TaskId) {
         let mut state = self.state();
@@ -231,19 +244,54 @@ impl Index {
 }
 
 impl State {
+    /// Drops what was kept until the watch showed it.
+    fn video_shown(&mut self, video: &VideoObject, row: &VideoRow) {
+        let uid: &str = &row.uid;
+        if self.written_videos.get(uid).is_some_and(|written| written.over != video.metadata.resource_version) {
+            self.written_videos.remove(uid);
+        }
+        if row.content.is_some() {
+            self.found.remove(uid);
+            self.ledger.unclaim(uid);
+        }
+        let phase = video.status.as_ref().and_then(|shown| shown.phase);
+        if matches!(phase, Some(VideoPhase::Ready | VideoPhase::Failed)) {
+            self.progress_written.remove(uid);
+        }
+    }
+
+    fn transcode_shown(&mut self, job: &TranscodeJob, row: &TranscodeRow) {
+        let uid: &str = &row.uid;
+        if self.written_transcodes.get(uid).is_some_and(|written| written.over != job.metadata.resource_version) {
+            self.written_transcodes.remove(uid);
+        }
+        if row.succeeded || row.stalled {
+            self.progress_written.remove(uid);
+        }
+        if row.succeeded {
+            self.ledger.answered(uid);
+        }
+    }
+
     fn depart(&mut self, name: &Named, row: &VideoRow) {
-        self.ledger.forget(&row.uid);
-        self.progress_written.remove(&row.uid);
-        self.written_videos.remove(&row.uid);
-        self.departed.push(Departed { name: name.clone(), uid: row.uid.clone(), key: row.key });
+        let uid: &str = &row.uid;
+        self.ledger.forget(uid);
+        self.found.remove(uid);
+        self.progress_written.remove(uid);
+        self.written_videos.remove(uid);
+        self.departed.push(Departed { name: name.clone(), uid: uid.to_owned(), key: row.key });
     }
 
     fn renditions_of(&self, kind: &TaskKind) -> Vec<RenditionKey> {
         let run: RunId = match kind {
             TaskKind::Download(_) => return Vec::new(),
-            TaskKind::Plan(run) | TaskKind::Chunks(run) | TaskKind::Chunk(run, _) | TaskKind::Finish(run) => *run,
+            TaskKind::Plan(run)
+            | TaskKind::Chunks(run)
+            | TaskKind::Again(run)
+            | TaskKind::Chunk(run, _)
+            | TaskKind::Finish(run) => *run,
         };
-        let parts = [TaskId::plan(&run), TaskId::chunks(&run), TaskId::finish(&run)];
+        let parts = [TaskId::plan(&run), TaskId::chunks(&run), TaskId::again(&run), TaskId::finish(&run)];
         let keys = parts.iter().filter_map(|task| self.jobs.get(task.as_str())).flat_map(|row| row.renditions.clone());
         keys.collect::<BTreeSet<_>>().into_iter().collect()
     }

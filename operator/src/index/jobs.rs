@@ -78,6 +78,27 @@ pub struct JobRow {
     pub succeeded: u32,
     /// Which making of the same Job this is, from 1.
     pub attempt: u32,
+    /// Indexes that failed for good, once the Job has ended.
+    pub failed_indexes: Vec<u32>,
+    /// Whether its pod needs a Secret of the Job's name.
+    pub inputs: bool,
+}
+
+/// Most indexes that are read of a Job: as many as a Job may have pods side by side.
+const MOST_INDEXES: usize = 100_000;
+
+/// Reads `1,3-5`, as a Job's status lists indexes.
+fn read_indexes(text: &str) -> Option<Vec<u32>> {
+    let mut indexes = Vec::new();
+    for part in text.split(',').filter(|part| !part.is_empty()) {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last) = (first.parse::<u32>().ok()?, last.parse::<u32>().ok()?);
+        if first > last || usize::try_from(last - first).ok()? + indexes.len() >= MOST_INDEXES {
+            return None;
+        }
+        indexes.extend(first..=last);
+    }
+    Some(indexes)
 }
 
 impl JobRow {
@@ -86,7 +107,11 @@ impl JobRow {
     pub const fn run(&self) -> Option<RunId> {
         match self.kind {
             TaskKind::Download(_) => None,
-            TaskKind::Plan(run) | TaskKind::Chunks(run) | TaskKind::Chunk(run, _) | TaskKind::Finish(run) => Some(run),
+            TaskKind::Plan(run)
+            | TaskKind::Chunks(run)
+            | TaskKind::Again(run)
+            | TaskKind::Chunk(run, _)
+            | TaskKind::Finish(run) => Some(run),
         }
     }
 
@@ -112,6 +137,16 @@ impl JobRow {
                 .and_then(|n| u32::try_from(n).ok())
                 .unwrap_or(0),
             attempt: annotation(annotations::ATTEMPT).and_then(|text| text.parse().ok()).unwrap_or(1),
+            failed_indexes: match state(job) {
+                JobState::Failed(_) => job
+                    .status
+                    .as_ref()
+                    .and_then(|status| status.failed_indexes.as_deref())
+                    .and_then(read_indexes)
+                    .unwrap_or_default(),
+                _ => Vec::new(),
+            },
+            inputs: annotation(annotations::INPUTS).is_some(),
         })
     }
 }

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
+use sha2::{Digest as _, Sha256};
 use videocloud_protocol::{
     ids::{ClaimKey, RenditionKey},
-    publication::Publication,
+    publication::{Access, Publication},
     rendition::RenditionSummary,
     tracker::ClaimAnswer,
 };
@@ -34,7 +35,25 @@ pub struct Resolved {
 pub struct Ledger {
     claims: HashMap<String, Acknowledged>,
     renditions: HashMap<String, Resolved>,
-    publications: HashMap<String, Publication>,
+    publications: HashMap<Box<str>, Fingerprint>,
+}
+
+/// Stands for a publication: it is only ever compared.
+type Fingerprint = [u8; 16];
+
+fn fingerprint(publication: &Publication) -> Fingerprint {
+    let Publication { uid: _, content, access, renditions } = publication;
+    let mut hasher = Sha256::new();
+    hasher.update(content.as_bytes());
+    hasher.update([u8::from(*access == Access::Signed)]);
+    for rendition in renditions {
+        hasher.update(rendition.key.as_bytes());
+        hasher.update((rendition.name.len() as u64).to_be_bytes());
+        hasher.update(rendition.name.as_bytes());
+    }
+    let mut short = Fingerprint::default();
+    short.copy_from_slice(&hasher.finalize()[..16]);
+    short
 }
 
 impl Ledger {
@@ -65,10 +84,15 @@ impl Ledger {
         self.renditions.insert(uid.to_owned(), resolved);
     }
 
+    /// Drops what was answered to `uid`: its rendition is there.
+    pub fn answered(&mut self, uid: &str) {
+        self.renditions.remove(uid);
+    }
+
     /// Whether the edge was told exactly `publication` for `uid`.
     #[must_use]
     pub fn is_published(&self, publication: &Publication) -> bool {
-        self.publications.get(&publication.uid) == Some(publication)
+        self.publications.get(&*publication.uid) == Some(&fingerprint(publication))
     }
 
     /// Whether the edge was told of `uid`.
@@ -78,8 +102,8 @@ impl Ledger {
     }
 
     /// Notes a publication.
-    pub fn published(&mut self, publication: Publication) {
-        self.publications.insert(publication.uid.clone(), publication);
+    pub fn published(&mut self, publication: &Publication) {
+        self.publications.insert(publication.uid.as_str().into(), fingerprint(publication));
     }
 
     /// Forgets everything about an object that is gone.

@@ -1,9 +1,11 @@
-//! What this replica knows: pruned objects, compact rows beside them, and what the tracker last said. Filled by the watches and
+//! What this replica knows: objects at rest, compact rows beside them, and what the tracker last said. Filled by the watches and
 //! the tracker's updates on every replica; read by passes, admission and the sweep on the leader. No pass asks the API server.
 //!
 //! Each change wakes exactly those it matters to ([`changes`]). Locks are held for the time of a look-up and never across a wait.
 
+mod cache;
 mod changes;
+mod group;
 mod jobs;
 mod ledger;
 mod name;
@@ -20,21 +22,26 @@ use std::{
     time::Instant,
 };
 
-use kube::runtime::reflector::{Store, store};
 use tokio::sync::Notify;
 use videocloud_crds::{TranscodeJob, TranscodeJobStatus, TranscodeProfile, VideoObject, VideoObjectStatus};
-use videocloud_protocol::ids::{ClaimKey, RenditionKey, RunId, TaskId, TaskKind};
+use videocloud_protocol::{
+    failure::FailureClass,
+    ids::{ClaimKey, ContentId, RenditionKey, RunId, TaskId},
+    task::TaskState,
+};
 
+pub use cache::Cache;
 pub use changes::Departed;
 pub use jobs::{JobRow, JobRows, JobState, WatchedJob};
 pub use ledger::{Ledger, Resolved};
 pub use name::Named;
 pub use poll::follow_tracker;
-pub use tasks::{Changed, Mark, TaskRow, TaskTable};
+pub(crate) use tasks::SOURCE_STATES;
+pub use tasks::{Changed, Mark, TaskRow, TaskTable, Transfers};
 pub use transcodes::{Demand, TranscodeRow, TranscodeRows};
 pub use videos::{VideoRow, VideoRows};
 pub use wake::WakeQueue;
-pub use watch::{Feeds, follow_cluster};
+pub use watch::follow_cluster;
 
 use crate::work::WorkState;
 
@@ -45,6 +52,15 @@ pub struct Waiting {
     pub downloads: BTreeSet<ClaimKey>,
     /// Renditions.
     pub renditions: BTreeSet<RenditionKey>,
+}
+
+/// Why a download cannot be made for now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// For the owner.
+    pub message: String,
+    /// When it is tried again.
+    pub until: Instant,
 }
 
 /// A status that was written, and the version of the object it was written over: what a pass goes by until the watch shows it.
@@ -73,10 +89,16 @@ pub struct State {
     pub waiting: Waiting,
     /// Videos whose TranscodeJobs are being made: their set is not complete yet.
     pub preparing: HashSet<Named>,
+    /// Contents found for videos whose status does not show them yet, by uid.
+    pub found: HashMap<String, ContentId>,
     /// Statuses of VideoObjects on their way to the watch, by uid.
     pub written_videos: HashMap<String, Written<VideoObjectStatus>>,
     /// Statuses of TranscodeJobs on their way to the watch, by uid.
     pub written_transcodes: HashMap<String, Written<TranscodeJobStatus>>,
+    /// Downloads whose Secrets or documents could not be had, and until when they are not tried again.
+    pub refused: HashMap<ClaimKey, Refusal>,
+    /// Downloads whose Secret this leader has made.
+    pub given: HashSet<ClaimKey>,
     /// Work that was lost and is made again: how often it was made.
     pub attempts: HashMap<TaskId, u32>,
     /// When each object's progress was last written, by uid.
@@ -88,14 +110,14 @@ pub struct State {
 }
 
 /// The index.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Index {
     /// VideoObjects, pruned.
-    pub videos: Store<VideoObject>,
+    pub videos: Cache<VideoObject>,
     /// TranscodeJobs, pruned.
-    pub transcodes: Store<TranscodeJob>,
+    pub transcodes: Cache<TranscodeJob>,
     /// TranscodeProfiles, pruned.
-    pub profiles: Store<TranscodeProfile>,
+    pub profiles: Cache<TranscodeProfile>,
     /// VideoObjects to look at.
     pub video_wakes: WakeQueue,
     /// TranscodeJobs to look at.
@@ -109,24 +131,10 @@ pub struct Index {
 }
 
 impl Index {
-    /// An empty index and what fills its stores.
+    /// An empty index.
     #[must_use]
-    pub fn new() -> (Arc<Self>, Feeds) {
-        let (videos, video_writer) = store();
-        let (transcodes, transcode_writer) = store();
-        let (profiles, profile_writer) = store();
-        let index = Self {
-            videos,
-            transcodes,
-            profiles,
-            video_wakes: WakeQueue::default(),
-            transcode_wakes: WakeQueue::default(),
-            admission: Notify::new(),
-            sweep: Notify::new(),
-            poke: Notify::new(),
-            state: Mutex::default(),
-        };
-        (Arc::new(index), Feeds::new(video_writer, transcode_writer, profile_writer))
+    pub fn new() -> Arc<Self> {
+        Arc::default()
     }
 
     /// The rows, for a look-up. Never hold it across a wait.
@@ -150,6 +158,8 @@ pub struct RunView {
     pub chunks: WorkState,
     /// Chunks done and chunks in all, when there are several.
     pub counts: Option<(u32, u32)>,
+    /// Of chunks that ran out of memory in the first Job, when there is no second yet: which.
+    pub short: Vec<u32>,
     /// The finish.
     pub finish: WorkState,
     /// Which making of its latest Job this is, from 1.
@@ -177,10 +187,10 @@ impl State {
     }
 
     /// How the chunks of a run stand: each index reports for itself, the Job counts them.
-    fn chunk_work(&self, run: &RunId) -> WorkState {
-        let task = TaskId::chunks(run);
+    fn chunk_work(&self, run: &RunId, task: &TaskId) -> WorkState {
         let Some(job) = self.jobs.get(task.as_str()) else { return WorkState::Absent };
-        let reports = (0..job.completions).filter_map(|index| self.tasks.get(&TaskId::chunk(run, index)));
+        let all = self.jobs.get(TaskId::chunks(run).as_str()).map_or(job.completions, |first| first.completions);
+        let reports = (0..all).filter_map(|index| self.tasks.get(&TaskId::chunk(run, index)));
         let mut shown = None;
         for report in reports {
             let one = WorkState::of(Some(job), Some(report), self.is_settled(task.as_str()));
@@ -193,20 +203,38 @@ impl State {
         shown.unwrap_or_else(|| WorkState::of(Some(job), None, self.is_settled(task.as_str())))
     }
 
+    /// Chunks the first Job of a run gave up for want of memory: by their own word, or killed before they could say one.
+    fn short_of_memory(&self, run: &RunId) -> Vec<u32> {
+        let task = TaskId::chunks(run);
+        let Some(job) = self.jobs.get(task.as_str()).filter(|_| self.is_settled(task.as_str())) else {
+            return Vec::new();
+        };
+        let is_short = |index: &u32| {
+            let report = self.tasks.get(&TaskId::chunk(run, *index));
+            let said = report.and_then(|report| report.last_failure.as_ref());
+            let ended = report.is_some_and(|report| matches!(report.state, TaskState::Ended(_)));
+            !ended && said.is_none_or(|failure| failure.class == FailureClass::Resources)
+        };
+        if job.failed_indexes.iter().all(is_short) { job.failed_indexes.clone() } else { Vec::new() }
+    }
+
     /// How a run stands, when one of its Jobs exists.
     #[must_use]
     pub fn run(&self, run: &RunId) -> Option<RunView> {
-        let parts = [TaskId::plan(run), TaskId::chunks(run), TaskId::finish(run)];
+        let parts = [TaskId::plan(run), TaskId::chunks(run), TaskId::again(run), TaskId::finish(run)];
+        let [plan, chunks, again, finish] = &parts;
         let job = parts.iter().find_map(|task| self.jobs.get(task.as_str()))?;
-        let counts = self.jobs.get(parts[1].as_str()).map(|chunks| (chunks.succeeded, chunks.completions));
+        let (first, second) = (self.jobs.get(chunks.as_str()), self.jobs.get(again.as_str()));
+        let done = |job: Option<&JobRow>| job.map_or(0, |job| job.succeeded);
         Some(RunView {
             run: *run,
             renditions: job.renditions.clone(),
             namespace: job.namespace.clone(),
-            plan: self.work(&parts[0]),
-            chunks: self.chunk_work(run),
-            counts,
-            finish: self.work(&parts[2]),
+            plan: self.work(plan),
+            chunks: self.chunk_work(run, if second.is_some() { again } else { chunks }),
+            counts: first.map(|first| (done(Some(first)) + done(second), first.completions)),
+            short: if second.is_some() { Vec::new() } else { self.short_of_memory(run) },
+            finish: self.work(finish),
             attempt: parts.iter().rev().find_map(|task| self.jobs.get(task.as_str())).map_or(1, |job| job.attempt),
         })
     }
@@ -214,10 +242,7 @@ impl State {
     /// Every run some Job exists of.
     #[must_use]
     pub fn runs(&self) -> Vec<RunView> {
-        let runs = self.jobs.iter().filter_map(|(_, row)| match row.kind {
-            TaskKind::Plan(run) | TaskKind::Chunks(run) | TaskKind::Chunk(run, _) | TaskKind::Finish(run) => Some(run),
-            TaskKind::Download(_) => None,
-        });
+        let runs = self.jobs.iter().filter_map(|(_, row)| row.run());
         let runs: BTreeSet<RunId> = runs.collect();
         runs.iter().filter_map(|run| self.run(run)).collect()
     }

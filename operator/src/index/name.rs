@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use kube::{Resource, runtime::reflector::ObjectRef};
+use kube::Resource;
 
 /// Namespace and name of an object whose kind the place says.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,17 +25,6 @@ impl Named {
     pub fn of<K: Resource>(object: &K) -> Self {
         let meta = object.meta();
         Self::new(meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default())
-    }
-
-    /// The reference by which a store of kind `K` finds it.
-    #[must_use]
-    pub fn reference<K>(&self) -> ObjectRef<K>
-    where
-        K: Resource,
-        K::DynamicType: Default,
-    {
-        let reference = ObjectRef::new(&self.name);
-        if self.namespace.is_empty() { reference } else { reference.within(&self.namespace) }
     }
 }
 

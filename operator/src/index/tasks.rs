@@ -1,11 +1,15 @@
 //! What the tracker last said of each task, and how far behind it this picture can be.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Instant,
+};
 
 use videocloud_protocol::{
     failure::Failure,
     ids::TaskId,
-    task::{TaskRecord, TaskResult, TaskState},
+    task::{SourceReport, SourceState, TaskRecord, TaskResult, TaskState},
     tracker::Updates,
 };
 
@@ -20,6 +24,15 @@ pub struct TaskRow {
     pub state: TaskState,
     /// Of a running task, why its last try failed.
     pub last_failure: Option<Failure>,
+    /// Of a running download, since when none of its sources gives or could give bytes.
+    pub quiet_since: Option<Instant>,
+}
+
+/// Whether a download waits for sources of which none gives or could give bytes.
+fn is_quiet(state: &TaskState) -> bool {
+    let TaskState::Running(progress) = state else { return false };
+    let gives = |report: &SourceReport| matches!(report.state, SourceState::Active | SourceState::Idle);
+    !progress.sources.is_empty() && progress.per_second == 0 && !progress.sources.iter().any(gives)
 }
 
 /// The tracker's tasks.
@@ -31,6 +44,34 @@ pub struct TaskTable {
     forgotten: HashMap<TaskId, Mark>,
     started: u64,
     finished: u64,
+}
+
+/// Running downloads together.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Transfers {
+    /// Bytes per second.
+    pub per_second: u64,
+    /// Bytes there.
+    pub done: u64,
+    /// Bytes wanted, as far as sizes are known.
+    pub total: u64,
+    /// Downloads none of whose sources gives or could give bytes.
+    pub quiet: u64,
+    /// Sources by their state.
+    pub sources: BTreeMap<&'static str, u64>,
+}
+
+/// States of a source, as words.
+pub(crate) const SOURCE_STATES: [&str; 5] = ["Waiting", "Active", "Idle", "Failed", "Banned"];
+
+const fn state_word(state: SourceState) -> &'static str {
+    match state {
+        SourceState::Waiting => SOURCE_STATES[0],
+        SourceState::Active => SOURCE_STATES[1],
+        SourceState::Idle => SOURCE_STATES[2],
+        SourceState::Failed => SOURCE_STATES[3],
+        SourceState::Banned => SOURCE_STATES[4],
+    }
 }
 
 /// What a batch of updates changed.
@@ -74,7 +115,9 @@ impl TaskTable {
                 continue;
             }
             changed.tasks.push(record.task.clone());
-            let row = TaskRow { state: record.state, last_failure: record.last_failure };
+            let quiet_since = is_quiet(&record.state)
+                .then(|| self.tasks.get(&record.task).and_then(|known| known.quiet_since).unwrap_or_else(Instant::now));
+            let row = TaskRow { state: record.state, last_failure: record.last_failure, quiet_since };
             self.tasks.insert(record.task, Arc::new(row));
         }
         self.finished = self.started;
@@ -124,14 +167,24 @@ impl TaskTable {
         )
     }
 
-    /// Bytes (downloads) or frames (transcodes) per second over all running tasks whose name begins with `prefix`.
+    /// What the running downloads report together.
     #[must_use]
-    pub fn rate(&self, prefix: &str) -> u64 {
-        let rate = |(task, row): (&TaskId, &Arc<TaskRow>)| match &row.state {
-            TaskState::Running(progress) if task.as_str().starts_with(prefix) => progress.per_second,
-            _ => 0,
-        };
-        self.tasks.iter().map(rate).fold(0, u64::saturating_add)
+    pub fn transfers(&self) -> Transfers {
+        let mut all = Transfers::default();
+        for (task, row) in &self.tasks {
+            let TaskState::Running(progress) = &row.state else { continue };
+            if !task.as_str().starts_with("dl-") {
+                continue;
+            }
+            all.per_second = all.per_second.saturating_add(progress.per_second);
+            all.done = all.done.saturating_add(progress.done);
+            all.total = all.total.saturating_add(progress.total.unwrap_or(progress.done));
+            all.quiet += u64::from(row.quiet_since.is_some());
+            for source in &progress.sources {
+                *all.sources.entry(state_word(source.state)).or_default() += 1;
+            }
+        }
+        all
     }
 }
 
@@ -164,6 +217,33 @@ mod tests {
         assert_eq!(table.begin(), 0);
         assert!(!table.apply(updates("b", 2, &["dl-2"])).new_epoch);
         assert!(table.get(&"dl-2".parse().unwrap()).is_some());
+    }
+
+    #[test]
+    fn a_download_is_quiet_since_its_last_source_stopped() {
+        let (mut table, task): (_, TaskId) = (TaskTable::default(), "dl-1".parse().unwrap());
+        let mut report = |state, revision| {
+            let source = SourceReport {
+                name: "web".into(),
+                link: "http://h/a".parse().unwrap(),
+                state,
+                reason: None,
+                message: None,
+                bytes: 0,
+                etag: None,
+                last_modified: None,
+            };
+            let progress = Progress { sources: vec![source], ..Progress::default() };
+            let record =
+                TaskRecord { task: task.clone(), state: TaskState::Running(progress), last_failure: None, revision };
+            table.begin();
+            table.apply(Updates { epoch: "a".into(), revision, tasks: vec![record] });
+            (table.get(&task).unwrap().quiet_since, table.transfers())
+        };
+        let (first, all) = report(SourceState::Waiting, 1);
+        assert!(first.is_some() && all.quiet == 1 && all.sources == [("Waiting", 1)].into());
+        assert_eq!(report(SourceState::Failed, 2).0, first);
+        assert_eq!(report(SourceState::Active, 3).0, None);
     }
 
     #[test]

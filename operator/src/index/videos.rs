@@ -8,14 +8,14 @@ use videocloud_protocol::{
     tracker::{ClaimOwner, LiveClaim},
 };
 
-use super::Named;
+use super::{Named, group::Group};
 use crate::{controllers::video::Wish, status};
 
 /// What a VideoObject is to the rest of the operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VideoRow {
     /// Kubernetes uid.
-    pub uid: String,
+    pub uid: Box<str>,
     /// What it wants, if its spec can be read.
     pub key: Option<ClaimKey>,
     /// Place in the queue: higher first.
@@ -31,7 +31,7 @@ pub struct VideoRow {
     /// Whether its status shows a terminal failure of an earlier spec or retry annotation.
     pub retry: bool,
     /// Renditions its spec asks for.
-    pub renditions: usize,
+    pub renditions: u8,
 }
 
 impl VideoRow {
@@ -42,7 +42,7 @@ impl VideoRow {
         let failed = shown.is_some_and(|shown| status::is_true(&shown.conditions, conditions::types::STALLED));
         let current = status::is_current(video);
         Self {
-            uid: video.metadata.uid.clone().unwrap_or_default(),
+            uid: video.metadata.uid.as_deref().unwrap_or_default().into(),
             key: Wish::read(video).ok().map(|wish| wish.key),
             priority: video.spec.priority,
             created: video.metadata.creation_timestamp.as_ref().map_or(0, |time| time.0.as_second()),
@@ -50,7 +50,7 @@ impl VideoRow {
             content: status::content_id(video),
             stalled: failed && current,
             retry: failed && !current,
-            renditions: video.spec.renditions.len(),
+            renditions: u8::try_from(video.spec.renditions.len()).unwrap_or(u8::MAX),
         }
     }
 
@@ -65,7 +65,7 @@ impl VideoRow {
 #[derive(Debug, Default)]
 pub struct VideoRows {
     rows: HashMap<Named, VideoRow>,
-    owners: HashMap<ClaimKey, BTreeSet<Named>>,
+    owners: HashMap<ClaimKey, Group<Named>>,
 }
 
 impl VideoRows {
@@ -77,7 +77,10 @@ impl VideoRows {
             self.disown(old_key, name);
         }
         if let Some(key) = key {
-            self.owners.entry(key).or_default().insert(name.clone());
+            self.owners
+                .entry(key)
+                .and_modify(|names| names.insert(name.clone()))
+                .or_insert_with(|| Group::One(name.clone()));
         }
         old
     }
@@ -92,11 +95,8 @@ impl VideoRows {
     }
 
     fn disown(&mut self, key: ClaimKey, name: &Named) {
-        if let Some(names) = self.owners.get_mut(&key) {
-            names.remove(name);
-            if names.is_empty() {
-                self.owners.remove(&key);
-            }
+        if self.owners.get_mut(&key).is_some_and(|names| names.remove(name)) {
+            self.owners.remove(&key);
         }
     }
 
@@ -108,7 +108,7 @@ impl VideoRows {
 
     /// Objects that want `key`, in the order of their names.
     pub fn owners(&self, key: &ClaimKey) -> impl Iterator<Item = (&Named, &VideoRow)> {
-        self.owners.get(key).into_iter().flatten().filter_map(|name| Some((name, self.rows.get(name)?)))
+        self.owners.get(key).into_iter().flat_map(Group::iter).filter_map(|name| Some((name, self.rows.get(name)?)))
     }
 
     /// Whether anybody wants `key`.
@@ -127,8 +127,11 @@ impl VideoRows {
     #[must_use]
     pub fn live_claims(&self) -> Vec<LiveClaim> {
         let claim = |(name, row): (&Named, &VideoRow)| {
-            let owner =
-                ClaimOwner { uid: row.uid.clone(), namespace: name.namespace.to_string(), name: name.name.to_string() };
+            let owner = ClaimOwner {
+                uid: row.uid.to_string(),
+                namespace: name.namespace.to_string(),
+                name: name.name.to_string(),
+            };
             row.key.map(|key| LiveClaim { key, owner, content: row.content })
         };
         self.rows.iter().filter_map(claim).collect()

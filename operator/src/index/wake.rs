@@ -10,6 +10,9 @@ use tokio::sync::Notify;
 
 use super::Named;
 
+/// Names an empty queue keeps room for.
+const LASTING: usize = 256;
+
 /// A queue of names, each at most once.
 #[derive(Debug, Default)]
 pub struct WakeQueue {
@@ -60,6 +63,11 @@ impl WakeQueue {
         let mut inner = self.lock();
         let name = inner.order.pop_front()?;
         inner.waiting.remove(&name);
+        // A start looks at every object once; the room that took is not needed again.
+        if inner.order.is_empty() && inner.order.capacity() > LASTING {
+            inner.order.shrink_to(LASTING);
+            inner.waiting.shrink_to(LASTING);
+        }
         Some(name)
     }
 

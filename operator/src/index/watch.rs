@@ -12,40 +12,15 @@ use futures::{StreamExt, TryStreamExt, stream::SelectAll};
 use kube::{
     Api, Client, Resource,
     core::NamespaceResourceScope,
-    runtime::{
-        WatchStreamExt,
-        reflector::{ObjectRef, store::Writer},
-        watcher,
-    },
+    runtime::{WatchStreamExt, watcher},
 };
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use videocloud_crds::{TranscodeJob, TranscodeProfile, VideoObject};
+use videocloud_crds::TranscodeProfile;
 
 use super::{Index, Named, WatchedJob};
 use crate::{config::Settings, jobs::labels};
-
-/// kubectl's record of what was applied: as large as the object, and of no use here.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
-
-/// What fills the stores of an index. Consumed by [`follow_cluster`].
-#[derive(Debug)]
-pub struct Feeds {
-    videos: Writer<VideoObject>,
-    transcodes: Writer<TranscodeJob>,
-    profiles: Writer<TranscodeProfile>,
-}
-
-impl Feeds {
-    pub(super) const fn new(
-        videos: Writer<VideoObject>,
-        transcodes: Writer<TranscodeJob>,
-        profiles: Writer<TranscodeProfile>,
-    ) -> Self {
-        Self { videos, transcodes, profiles }
-    }
-}
 
 /// What a watch says, relists resolved.
 #[derive(Debug)]
@@ -58,40 +33,68 @@ enum Change<K> {
 /// object has been seen once.
 pub async fn follow_cluster(
     index: Arc<Index>,
-    feeds: Feeds,
     client: Client,
     settings: &Settings,
     ready: watch::Sender<bool>,
     stop: CancellationToken,
 ) {
-    let Feeds { videos, transcodes, profiles } = feeds;
     let namespaces = &settings.watch_namespaces;
     let (plain, ours) = (config(), config().labels(&format!("{}={}", labels::MANAGED_BY, labels::MANAGER)));
-    let jobs: Vec<Api<WatchedJob>> = vec![Api::namespaced(client.clone(), &settings.namespace)];
     let seen = Seen::new(4, ready);
-    let follow_videos = feed(videos, |change| match change {
-        Change::Applied(video) => index.video_changed(video),
-        Change::Gone(name) => index.video_gone(name),
-    });
-    let follow_transcodes = feed(transcodes, |change| match change {
-        Change::Applied(job) => index.transcode_changed(job),
-        Change::Gone(name) => index.transcode_gone(name),
-    });
-    let follow_profiles = feed(profiles, |change| {
-        if let Change::Applied(profile) = change {
-            index.profile_changed(profile);
-        }
-    });
-    let follow_jobs = |change: Change<WatchedJob>| match change {
-        Change::Applied(job) => index.job_changed(&job),
-        Change::Gone(name) => index.job_gone(&name.name),
+    let videos = Sink {
+        tell: |change| match change {
+            Change::Applied(mut video) => {
+                let name = index.videos.put(&mut video);
+                index.video_changed(&name, &video);
+            }
+            Change::Gone(name) => {
+                index.videos.remove(&name);
+                index.video_gone(&name);
+            }
+        },
+        known: |namespace: Option<&str>| index.videos.names(namespace),
     };
+    let transcodes = Sink {
+        tell: |change| match change {
+            Change::Applied(mut job) => {
+                let name = index.transcodes.put(&mut job);
+                index.transcode_changed(&name, &job);
+            }
+            Change::Gone(name) => {
+                index.transcodes.remove(&name);
+                index.transcode_gone(&name);
+            }
+        },
+        known: |namespace: Option<&str>| index.transcodes.names(namespace),
+    };
+    let profiles = Sink {
+        tell: |change: Change<TranscodeProfile>| match change {
+            Change::Applied(mut profile) => {
+                let name = index.profiles.put(&mut profile);
+                index.profile_changed(&name.name);
+            }
+            Change::Gone(name) => index.profiles.remove(&name),
+        },
+        known: |namespace: Option<&str>| index.profiles.names(namespace),
+    };
+    let jobs = Sink {
+        tell: |change: Change<WatchedJob>| match change {
+            Change::Applied(job) => index.job_changed(&job),
+            Change::Gone(name) => index.job_gone(&name.name),
+        },
+        known: |namespace: Option<&str>| {
+            let namespace = namespace.unwrap_or_default();
+            index.state().jobs.iter().map(|(name, _)| Named::new(namespace, name)).collect()
+        },
+    };
+    let system: Scope<WatchedJob> =
+        (Some(settings.namespace.clone()), Api::namespaced(client.clone(), &settings.namespace));
     let all = async {
         tokio::join!(
-            follow(scopes(&client, namespaces), &plain, follow_videos, &seen),
-            follow(scopes(&client, namespaces), &plain, follow_transcodes, &seen),
-            follow(vec![Api::all(client.clone())], &plain, follow_profiles, &seen),
-            follow(jobs, &ours, follow_jobs, &seen),
+            follow(scopes(&client, namespaces), &plain, videos, &seen),
+            follow(scopes(&client, namespaces), &plain, transcodes, &seen),
+            follow(vec![(None, Api::all(client.clone()))], &plain, profiles, &seen),
+            follow(vec![system], &ours, jobs, &seen),
         )
     };
     tokio::select! {
@@ -104,15 +107,19 @@ fn config() -> watcher::Config {
     watcher::Config::default().streaming_lists()
 }
 
-fn scopes<K>(client: &Client, namespaces: &[String]) -> Vec<Api<K>>
+/// A namespace, or all of them, and how it is watched.
+type Scope<K> = (Option<String>, Api<K>);
+
+fn scopes<K>(client: &Client, namespaces: &[String]) -> Vec<Scope<K>>
 where
     K: Resource<Scope = NamespaceResourceScope>,
     K::DynamicType: Default,
 {
     if namespaces.is_empty() {
-        vec![Api::all(client.clone())]
+        vec![(None, Api::all(client.clone()))]
     } else {
-        namespaces.iter().map(|namespace| Api::namespaced(client.clone(), namespace)).collect()
+        let one = |namespace: &String| (Some(namespace.clone()), Api::namespaced(client.clone(), namespace));
+        namespaces.iter().map(one).collect()
     }
 }
 
@@ -136,37 +143,25 @@ impl Seen {
     }
 }
 
-/// A sink that keeps a store and tells `tell` of each change after the store has it.
-fn feed<K>(mut writer: Writer<K>, tell: impl Fn(&Change<K>)) -> impl FnMut(Change<K>)
-where
-    K: Resource<DynamicType = ()> + Clone + 'static,
-{
-    writer.apply_watcher_event(&watcher::Event::Init);
-    writer.apply_watcher_event(&watcher::Event::InitDone);
-    let reader = writer.as_reader();
-    move |change| {
-        match &change {
-            Change::Applied(object) => writer.apply_watcher_event(&watcher::Event::Apply(object.clone())),
-            Change::Gone(name) => {
-                let reference: ObjectRef<K> = name.reference();
-                if let Some(object) = reader.get(&reference) {
-                    writer.apply_watcher_event(&watcher::Event::Delete(K::clone(&object)));
-                }
-            }
-        }
-        tell(&change);
-    }
+/// Where changes go, and what is known there of a scope.
+struct Sink<T, N> {
+    tell: T,
+    known: N,
 }
 
 /// Follows one kind over its scopes for ever.
-async fn follow<K>(scopes: Vec<Api<K>>, config: &watcher::Config, mut sink: impl FnMut(Change<K>), seen: &Seen)
-where
+async fn follow<K>(
+    scopes: Vec<Scope<K>>,
+    config: &watcher::Config,
+    mut sink: Sink<impl FnMut(Change<K>), impl Fn(Option<&str>) -> Vec<Named>>,
+    seen: &Seen,
+) where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
 {
-    let mut known: Vec<HashSet<Named>> = scopes.iter().map(|_| HashSet::new()).collect();
     let mut listing: HashMap<usize, HashSet<Named>> = HashMap::new();
     let mut unlisted: HashSet<usize> = (0..scopes.len()).collect();
-    let streams = scopes
+    let (namespaces, apis): (Vec<Option<String>>, Vec<Api<K>>) = scopes.into_iter().unzip();
+    let streams = apis
         .into_iter()
         .enumerate()
         .map(|(scope, api)| watcher(api, config.clone()).default_backoff().map_ok(move |event| (scope, event)).boxed());
@@ -183,47 +178,22 @@ where
             watcher::Event::Init => {
                 listing.insert(scope, HashSet::new());
             }
-            watcher::Event::InitApply(mut object) => {
-                let name = Named::of(&object);
-                known[scope].insert(name.clone());
-                listing.entry(scope).or_default().insert(name);
-                prune(&mut object);
-                sink(Change::Applied(object));
+            watcher::Event::InitApply(object) => {
+                listing.entry(scope).or_default().insert(Named::of(&object));
+                (sink.tell)(Change::Applied(object));
             }
             watcher::Event::InitDone => {
                 let listed = listing.remove(&scope).unwrap_or_default();
-                let gone: Vec<Named> = known[scope].difference(&listed).cloned().collect();
-                for name in gone {
-                    known[scope].remove(&name);
-                    sink(Change::Gone(name));
+                let known = (sink.known)(namespaces[scope].as_deref());
+                for name in known.into_iter().filter(|name| !listed.contains(name)) {
+                    (sink.tell)(Change::Gone(name));
                 }
                 if unlisted.remove(&scope) && unlisted.is_empty() {
                     seen.one();
                 }
             }
-            watcher::Event::Apply(mut object) => {
-                known[scope].insert(Named::of(&object));
-                prune(&mut object);
-                sink(Change::Applied(object));
-            }
-            watcher::Event::Delete(object) => {
-                let name = Named::of(&object);
-                known[scope].remove(&name);
-                sink(Change::Gone(name));
-            }
-        }
-    }
-}
-
-/// Drops what nobody reads: most of an object's size.
-fn prune<K: Resource>(object: &mut K) {
-    let meta = object.meta_mut();
-    meta.managed_fields = None;
-    meta.self_link = None;
-    if let Some(annotations) = meta.annotations.as_mut() {
-        annotations.remove(LAST_APPLIED);
-        if annotations.is_empty() {
-            meta.annotations = None;
+            watcher::Event::Apply(object) => (sink.tell)(Change::Applied(object)),
+            watcher::Event::Delete(object) => (sink.tell)(Change::Gone(Named::of(&object))),
         }
     }
 }

@@ -10,7 +10,7 @@ use videocloud_protocol::{
 };
 
 use super::{
-    Environment, Placement,
+    Environment, Inputs, Placement, annotations,
     frame::{Frame, failure_policy},
     labels,
 };
@@ -26,17 +26,20 @@ pub struct DownloadOrder {
     pub progress_deadline_seconds: u64,
     /// What the tracker knew.
     pub answer: ClaimAnswer,
+    /// Credentials and documents of its sources.
+    pub inputs: Inputs,
 }
 
 /// The task of an order. Links the index knows of join the sources after those the owner named.
 fn task(order: DownloadOrder, environment: &Environment) -> DownloadTask {
-    let DownloadOrder { wanted, mut sources, progress_deadline_seconds, answer } = order;
+    let DownloadOrder { wanted, mut sources, progress_deadline_seconds, answer, inputs: _ } = order;
     let key = wanted.key();
     for (number, link) in answer.links.into_iter().enumerate() {
         if sources.iter().all(|source| source.link != link) {
             sources.push(SourceSpec {
                 name: format!("index-{number}"),
                 link,
+                document: None,
                 select: None,
                 headers: Vec::new(),
                 priority: i32::MIN,
@@ -56,7 +59,7 @@ fn task(order: DownloadOrder, environment: &Environment) -> DownloadTask {
             max_size: jobs.max_content_size,
             progress_deadline_seconds,
             connections_per_host: jobs.connections_per_host,
-            bytes_per_second: None,
+            bytes_per_second: Some(jobs.download_rate).filter(|rate| *rate > 0),
         },
         any_content: false,
         known: answer.known,
@@ -72,20 +75,24 @@ pub fn download(
     placement: &Placement,
     environment: &Environment,
 ) -> Result<Job, serde_json::Error> {
+    let inputs = order.inputs.clone();
     let task = task(order, environment);
     let settings = &environment.settings;
     let frame = Frame {
+        name: &task.task,
         task: &task.task,
         work: "download",
         subject: (labels::CLAIM, task.key.to_string()),
         component: "downloader",
         placement,
-        annotations: Vec::new(),
+        annotations: if inputs.is_empty() { Vec::new() } else { vec![(annotations::INPUTS, "true".to_owned())] },
     };
     let deadline: Duration = settings.jobs.download_deadline;
     let text = serde_json::to_string(&task)?;
+    let mut template = environment.template(&frame, settings.jobs.downloader(), &[], text, deadline);
+    inputs.mount(task.task.as_str(), &mut template);
     let spec = JobSpec {
-        template: environment.template(&frame, settings.jobs.downloader(), &[], text, deadline),
+        template,
         completions: Some(1),
         parallelism: Some(1),
         backoff_limit: i32::try_from(settings.jobs.job_backoff_limit).ok(),
@@ -139,6 +146,7 @@ mod tests {
             sources: vec![SourceSpec {
                 name: "a".into(),
                 link,
+                document: None,
                 select: None,
                 headers: Vec::new(),
                 priority: 100,
@@ -150,6 +158,7 @@ mod tests {
                 known: Vec::new(),
                 links: links.iter().map(|link| link.parse().unwrap()).collect(),
             },
+            inputs: Inputs::default(),
         }
     }
 

@@ -16,6 +16,10 @@ use super::{annotations, labels, pod};
 /// Exit codes that end a Job at once (`FailureClass::is_terminal`).
 const TERMINAL_CODES: std::ops::Range<i32> = 20..30;
 
+/// Exit codes of a worker that ran out of memory or scratch space: its own word for it (`FailureClass::Resources`), and the
+/// kernel's when it was the worker itself that was killed.
+const OUT_OF_MEMORY_CODES: [i32; 2] = [31, 137];
+
 /// Whom a Job is made for, and how it stands in line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Placement {
@@ -46,6 +50,9 @@ impl Placement {
 
 /// What differs between Jobs.
 pub(super) struct Frame<'a> {
+    /// Name of the Job.
+    pub(super) name: &'a TaskId,
+    /// What its token may report on.
     pub(super) task: &'a TaskId,
     pub(super) work: &'static str,
     pub(super) subject: (&'static str, String),
@@ -59,7 +66,7 @@ impl Frame<'_> {
         [
             (labels::MANAGED_BY, labels::MANAGER.to_owned()),
             (labels::COMPONENT, self.component.to_owned()),
-            (labels::TASK, self.task.to_string()),
+            (labels::TASK, self.name.to_string()),
             (labels::WORK, self.work.to_owned()),
             (self.subject.0, self.subject.1.clone()),
             (labels::NAMESPACE, self.placement.namespace.clone()),
@@ -83,7 +90,7 @@ impl Frame<'_> {
             annotations.into_iter().chain(self.annotations.clone()).map(|(name, value)| (name.to_owned(), value));
         Job {
             metadata: ObjectMeta {
-                name: Some(self.task.to_string()),
+                name: Some(self.name.to_string()),
                 namespace: Some(system.to_owned()),
                 labels: Some(labels),
                 annotations: Some(annotations.collect()),
@@ -98,15 +105,6 @@ impl Frame<'_> {
 /// Terminal exit codes fail the Job, a drained or lost node counts for nothing, everything else is retried up to the back-off
 /// limit.
 pub(super) fn failure_policy() -> PodFailurePolicy {
-    let on_terminal_code = PodFailurePolicyRule {
-        action: "FailJob".into(),
-        on_exit_codes: Some(PodFailurePolicyOnExitCodesRequirement {
-            container_name: Some(pod::CONTAINER.into()),
-            operator: "In".into(),
-            values: TERMINAL_CODES.collect(),
-        }),
-        on_pod_conditions: None,
-    };
     let on_disruption = PodFailurePolicyRule {
         action: "Ignore".into(),
         on_exit_codes: None,
@@ -115,5 +113,24 @@ pub(super) fn failure_policy() -> PodFailurePolicy {
             status: Some("True".into()),
         }]),
     };
-    PodFailurePolicy { rules: vec![on_terminal_code, on_disruption] }
+    PodFailurePolicy { rules: vec![on_codes("FailJob", TERMINAL_CODES.collect()), on_disruption] }
+}
+
+/// As [`failure_policy`]; an index that ran out of memory is not tried again with as little.
+pub(super) fn chunk_failure_policy() -> PodFailurePolicy {
+    let PodFailurePolicy { mut rules } = failure_policy();
+    rules.push(on_codes("FailIndex", OUT_OF_MEMORY_CODES.to_vec()));
+    PodFailurePolicy { rules }
+}
+
+fn on_codes(action: &str, values: Vec<i32>) -> PodFailurePolicyRule {
+    PodFailurePolicyRule {
+        action: action.into(),
+        on_exit_codes: Some(PodFailurePolicyOnExitCodesRequirement {
+            container_name: Some(pod::CONTAINER.into()),
+            operator: "In".into(),
+            values,
+        }),
+        on_pod_conditions: None,
+    }
 }

@@ -3,13 +3,15 @@
 
 mod download;
 mod frame;
+mod inputs;
 mod pod;
 mod transcode;
 
 pub use download::{DownloadOrder, download};
 pub use frame::Placement;
+pub use inputs::{Inputs, Needed, Origin, Unavailable};
 pub use pod::Environment;
-pub use transcode::{RunBounds, RunOrder, chunks, finish, plan, read_task};
+pub use transcode::{RunBounds, RunOrder, again, chunks, finish, plan, read_task};
 
 /// Labels of Jobs and their pods.
 pub mod labels {
@@ -41,6 +43,8 @@ pub mod annotations {
     pub const ATTEMPT: &str = "videocloud.dev/attempt";
     /// Rendition keys a run makes, comma-separated.
     pub const RENDITIONS: &str = "videocloud.dev/renditions";
+    /// Set on a download that needs a Secret of its own name.
+    pub const INPUTS: &str = "videocloud.dev/inputs";
     /// Chunks encoded side by side.
     pub const PARALLELISM: &str = "videocloud.dev/parallelism";
 }

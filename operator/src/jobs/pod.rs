@@ -153,6 +153,8 @@ impl Environment {
                 containers: vec![self.container(resources, arguments, env, mounts)],
                 volumes: Some(volumes),
                 restart_policy: Some("Never".into()),
+                node_selector: resources.node_selector.to_map(),
+                tolerations: resources.tolerations.to_list(),
                 automount_service_account_token: Some(false),
                 enable_service_links: Some(false),
                 image_pull_secrets: (!secrets.is_empty()).then_some(secrets),

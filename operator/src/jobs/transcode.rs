@@ -11,7 +11,7 @@ use videocloud_protocol::{
 
 use super::{
     Environment, Placement, annotations,
-    frame::{Frame, failure_policy},
+    frame::{Frame, chunk_failure_policy, failure_policy},
     labels,
 };
 
@@ -56,8 +56,16 @@ impl RunOrder {
 pub fn plan(order: RunOrder, placement: &Placement, environment: &Environment) -> Result<Job, serde_json::Error> {
     let run = order.run();
     let RunOrder { source, renditions, chunking, bounds } = order;
-    let task = TranscodeTask { task: TaskId::plan(&run), run, work: TranscodeWork::Plan, source, renditions, chunking };
-    build(&task, &bounds, None, placement, environment)
+    let task = TranscodeTask {
+        task: TaskId::plan(&run),
+        run,
+        work: TranscodeWork::Plan,
+        source,
+        renditions,
+        chunking,
+        again: Vec::new(),
+    };
+    build(&task, &task.task, &bounds, None, placement, environment)
 }
 
 /// The Indexed Job that encodes the `count` chunks of the run that `earlier` planned.
@@ -72,7 +80,25 @@ pub fn chunks(
 ) -> Result<Job, serde_json::Error> {
     let task = read_task(earlier)?;
     let task = TranscodeTask { task: TaskId::chunks(&task.run), work: TranscodeWork::Chunk, ..task };
-    build(&task, &RunBounds::of(earlier), Some(count), placement, environment)
+    build(&task, &task.task, &RunBounds::of(earlier), Some(count), placement, environment)
+}
+
+/// The second Indexed Job of a run, for the chunks `indexes` that ran out of memory in the first, with more of it.
+///
+/// # Errors
+/// [`serde_json::Error`] when `earlier` does not carry a task.
+pub fn again(
+    earlier: &Job,
+    indexes: &[u32],
+    placement: &Placement,
+    environment: &Environment,
+) -> Result<Job, serde_json::Error> {
+    let task = read_task(earlier)?;
+    let name = TaskId::again(&task.run);
+    let again = indexes.to_vec();
+    let task = TranscodeTask { task: TaskId::chunks(&task.run), work: TranscodeWork::Chunk, again, ..task };
+    let count = u32::try_from(indexes.len()).unwrap_or(u32::MAX);
+    build(&task, &name, &RunBounds::of(earlier), Some(count), placement, environment)
 }
 
 /// The Job that finishes the run of which `earlier` is a Job.
@@ -81,8 +107,9 @@ pub fn chunks(
 /// [`serde_json::Error`] when `earlier` does not carry a task.
 pub fn finish(earlier: &Job, placement: &Placement, environment: &Environment) -> Result<Job, serde_json::Error> {
     let task = read_task(earlier)?;
-    let task = TranscodeTask { task: TaskId::finish(&task.run), work: TranscodeWork::Finish, ..task };
-    build(&task, &RunBounds::of(earlier), None, placement, environment)
+    let task =
+        TranscodeTask { task: TaskId::finish(&task.run), work: TranscodeWork::Finish, again: Vec::new(), ..task };
+    build(&task, &task.task, &RunBounds::of(earlier), None, placement, environment)
 }
 
 /// The task a Job carries.
@@ -114,6 +141,7 @@ impl RunBounds {
 
 fn build(
     task: &TranscodeTask,
+    name: &TaskId,
     bounds: &RunBounds,
     chunks: Option<u32>,
     placement: &Placement,
@@ -127,6 +155,7 @@ fn build(
     };
     let keys: Vec<String> = task.renditions.iter().map(|order| order.key.to_string()).collect();
     let frame = Frame {
+        name,
         task: &task.task,
         work: word,
         subject: (labels::RUN, task.run.to_string()),
@@ -138,7 +167,11 @@ fn build(
         ],
     };
     let text = serde_json::to_string(&task)?;
-    let mut template = environment.template(&frame, settings.jobs.transcoder(), &[word], text, bounds.deadline);
+    let mut resources = settings.jobs.transcoder();
+    let factor = if task.again.is_empty() { 1 } else { settings.jobs.more_memory };
+    let (requests, limits) = (resources.requests.with_memory_times(factor), resources.limits.with_memory_times(factor));
+    (resources.requests, resources.limits) = (&requests, &limits);
+    let mut template = environment.template(&frame, resources, &[word], text, bounds.deadline);
     if let (Some(pod), Some(class)) = (template.spec.as_mut(), &bounds.priority_class) {
         pod.priority_class_name = Some(class.clone());
     }
@@ -152,11 +185,10 @@ fn build(
         completion_mode: chunks.map(|_| "Indexed".into()),
         backoff_limit: if chunks.is_some() { None } else { backoff },
         backoff_limit_per_index: chunks.and(backoff),
-        // One index that fails for good ends the Job: the others would encode for nothing.
-        max_failed_indexes: chunks.map(|_| 0),
+        // An index that fails does not stop the others: what they encode is there for the second Job, or for another try.
         active_deadline_seconds: i64::try_from(bounds.deadline.as_secs()).ok(),
         ttl_seconds_after_finished: i32::try_from(settings.jobs.job_ttl.as_secs()).ok(),
-        pod_failure_policy: Some(failure_policy()),
+        pod_failure_policy: Some(if chunks.is_some() { chunk_failure_policy() } else { failure_policy() }),
         pod_replacement_policy: Some("Failed".into()),
         ..JobSpec::default()
     };

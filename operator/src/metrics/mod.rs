@@ -21,7 +21,9 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::index::Index;
+use videocloud_protocol::failure::reason;
+
+use crate::index::{Index, SOURCE_STATES, Transfers};
 
 /// A controller, as a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
@@ -143,6 +145,34 @@ struct TaskLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SourceLabels {
+    state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
+}
+
+/// Reasons of dropped sources that are counted by name; all others are `Other`, so that no worker can add labels.
+const DROP_REASONS: [&str; 14] = [
+    reason::NOT_FOUND,
+    reason::FORBIDDEN,
+    reason::NAME_NOT_RESOLVED,
+    reason::ADDRESS_FORBIDDEN,
+    reason::TLS_FAILED,
+    reason::UNREACHABLE,
+    reason::BAD_REDIRECT,
+    reason::PROTOCOL_ERROR,
+    reason::CHANGED,
+    reason::DIGEST_MISMATCH,
+    reason::SIZE_MISMATCH,
+    reason::TOO_LARGE,
+    reason::NOT_MEDIA,
+    reason::UNSUPPORTED_SOURCE,
+];
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct AnswerLabels {
     ok: &'static str,
 }
@@ -162,6 +192,11 @@ pub struct Metrics {
     tasks: Family<TaskLabels, Gauge>,
     waiting: Gauge<i64, AtomicI64>,
     download_rate: Gauge<u64, AtomicU64>,
+    download_done: Gauge<u64, AtomicU64>,
+    download_wanted: Gauge<u64, AtomicU64>,
+    quiet_downloads: Gauge<u64, AtomicU64>,
+    sources: Family<SourceLabels, Gauge>,
+    dropped: Family<ReasonLabels, Counter>,
 }
 
 impl std::fmt::Debug for Metrics {
@@ -209,6 +244,19 @@ impl Metrics {
         let download_rate = Gauge::default();
         let help = "Bytes per second over all running downloads, as reported last";
         registry.register("download_rate_bytes_per_second", help, download_rate.clone());
+        let download_done = Gauge::default();
+        let help = "Bytes all running downloads have, as reported last";
+        registry.register("download_done_bytes", help, download_done.clone());
+        let download_wanted = Gauge::default();
+        let help = "Bytes all running downloads want, as far as sizes are known";
+        registry.register("download_wanted_bytes", help, download_wanted.clone());
+        let quiet_downloads = Gauge::default();
+        let help = "Running downloads none of whose sources gives or could give bytes";
+        registry.register("quiet_downloads", help, quiet_downloads.clone());
+        let sources = Family::default();
+        registry.register("download_sources", "Sources of all running downloads, by state", sources.clone());
+        let dropped = Family::default();
+        registry.register("dropped_sources", "Sources that were given up, by reason", dropped.clone());
         registry.register("build", "The version that runs", Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]));
         Self {
             registry: Arc::new(registry),
@@ -223,6 +271,11 @@ impl Metrics {
             tasks,
             waiting,
             download_rate,
+            download_done,
+            download_wanted,
+            quiet_downloads,
+            sources,
+            dropped,
         }
     }
 
@@ -254,6 +307,12 @@ impl Metrics {
     /// Counts a batch read from the tracker.
     pub fn tracker_answered(&self, ok: bool) {
         self.answers.get_or_create(&AnswerLabels { ok: if ok { "true" } else { "false" } }).inc();
+    }
+
+    /// Counts a source that was given up.
+    pub fn source_dropped(&self, reason: &str) {
+        let reason = DROP_REASONS.into_iter().find(|known| *known == reason).unwrap_or("Other");
+        self.dropped.get_or_create(&ReasonLabels { reason }).inc();
     }
 
     /// Says whether this replica leads.
@@ -293,6 +352,14 @@ impl Metrics {
         }
         self.waiting
             .set(i64::try_from(state.waiting.downloads.len() + state.waiting.renditions.len()).unwrap_or(i64::MAX));
-        self.download_rate.set(state.tasks.rate("dl-"));
+        let Transfers { per_second, done, total, quiet, sources } = state.tasks.transfers();
+        self.download_rate.set(per_second);
+        self.download_done.set(done);
+        self.download_wanted.set(total);
+        self.quiet_downloads.set(quiet);
+        for name in SOURCE_STATES {
+            let number = sources.get(name).copied().unwrap_or_default();
+            self.sources.get_or_create(&SourceLabels { state: name }).set(i64::try_from(number).unwrap_or(i64::MAX));
+        }
     }
 }

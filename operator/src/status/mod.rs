@@ -13,6 +13,24 @@ pub use conditions::{Condition, find, is_true, merge, same};
 /// Annotation whose change asks for another try after a terminal failure; its value means nothing.
 pub const RETRY_ANNOTATION: &str = "videocloud.dev/retry";
 
+/// Annotation of a TranscodeJob that takes `status.recommended` in place of what it asks for: the recommended key, or `true`.
+pub const ACCEPT_ANNOTATION: &str = "videocloud.dev/accept-recommended";
+
+/// Annotation of a TranscodeJob that was made ahead of requests.
+pub const PREDICTED_ANNOTATION: &str = "videocloud.dev/predicted";
+
+/// Whether `object` was made ahead of requests.
+#[must_use]
+pub fn is_predicted<K: Resource>(object: &K) -> bool {
+    object.meta().annotations.as_ref().is_some_and(|all| all.contains_key(PREDICTED_ANNOTATION))
+}
+
+/// The recommendation that `object` accepts.
+#[must_use]
+pub fn accepted<K: Resource>(object: &K) -> Option<&str> {
+    object.meta().annotations.as_ref()?.get(ACCEPT_ANNOTATION).map(String::as_str)
+}
+
 /// The retry annotation of `object`.
 #[must_use]
 pub fn retry<K: Resource>(object: &K) -> Option<&str> {

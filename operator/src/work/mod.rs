@@ -3,7 +3,7 @@
 //! Pure. The tracker's word counts for results, the Job's for whether anybody still works on it. A Job that ended without a
 //! result is judged only after a batch that began later has been read ([`WorkState::Unsettled`] until then).
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use videocloud_protocol::{
     failure::{Failure, FailureClass, reason},
@@ -27,6 +27,8 @@ pub enum WorkState {
         progress: Option<Progress>,
         /// Why the last try failed, when one did.
         last_failure: Option<Failure>,
+        /// Of a download, since when none of its sources gives or could give bytes.
+        quiet_since: Option<Instant>,
     },
     /// Done.
     Succeeded(Arc<TaskRow>),
@@ -75,7 +77,9 @@ impl WorkState {
             None => Self::Absent,
             Some(JobState::Deleting) => Self::Deleting,
             Some(JobState::Suspended) => Self::Suspended,
-            Some(JobState::Active) => Self::Active { progress, last_failure },
+            Some(JobState::Active) => {
+                Self::Active { progress, last_failure, quiet_since: task.and_then(|task| task.quiet_since) }
+            }
             Some(JobState::Complete | JobState::Failed(_)) if !settled => Self::Unsettled,
             Some(JobState::Complete) => Self::Lost { reason: "Complete".into() },
             Some(JobState::Failed(why)) => match (why.as_str(), last_failure) {
@@ -146,6 +150,8 @@ mod tests {
             completions: 1,
             succeeded: 0,
             attempt: 1,
+            failed_indexes: Vec::new(),
+            inputs: false,
         }
     }
 
@@ -154,6 +160,7 @@ mod tests {
         Arc::new(TaskRow {
             state: TaskState::Ended(TaskResult::Failed { failure, sources: Vec::new() }),
             last_failure: None,
+            quiet_since: None,
         })
     }
 
@@ -161,6 +168,7 @@ mod tests {
         Arc::new(TaskRow {
             state: TaskState::Running(Progress::default()),
             last_failure: last.map(|class| Failure::new(class, "Word", "text")),
+            quiet_since: None,
         })
     }
 

@@ -30,8 +30,8 @@ async fn a_dead_link_says_so_and_the_retry_annotation_tries_again() {
 async fn what_cannot_be_fetched_is_refused_without_a_job() {
     let hub = Hub::start("refused", 0).await;
     let operator = hub.operator(&[]).await;
-    hub.video("torrent", "magnet:?xt=urn:btih:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", json!({})).await;
-    hub.until_true("torrent", types::STALLED).await;
+    hub.video("hash", "ed2k://|file|a.mp4|1|965c013e991ee246d63d45ea71954c4d|/", json!({})).await;
+    hub.until_true("hash", types::STALLED).await;
     hub.video("no-profile", "http://origin.example/a.mp4", json!({ "renditions": [{ "profileRef": "absent" }] })).await;
     hub.until("no-profile", "waiting for its profile", |video| {
         video.status.as_ref().is_some_and(|s| s.content.is_some())

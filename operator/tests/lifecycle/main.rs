@@ -4,8 +4,10 @@
 // The benchmark uses the rest of the support.
 #![allow(dead_code)]
 
+mod chunks;
 mod deletion;
 mod faults;
 mod line;
 mod path;
+mod sources;
 mod support;

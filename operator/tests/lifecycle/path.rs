@@ -7,10 +7,10 @@ use crate::support::{Hub, content_of, is};
 
 const LINK: &str = "http://origin.example/one.mp4";
 
-/// Calls to the API server from apply to Ready with one rendition, events included: a bound that catches a loop, not the goal.
-const MOST_CALLS: u64 = 20;
+/// Calls to the API server from apply to Ready with one rendition, events included.
+const MOST_CALLS: u64 = 12;
 /// Of them, those that write.
-const MOST_WRITES: u64 = 16;
+const MOST_WRITES: u64 = 12;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_becomes_a_published_video_with_few_writes() {

@@ -62,6 +62,7 @@ fn task(cli: &Cli) -> Result<DownloadTask, Failure> {
         headers: headers.clone(),
         priority: 100,
         credentials: None,
+        document: None,
     };
     Ok(DownloadTask {
         task: TaskId::download(&key),

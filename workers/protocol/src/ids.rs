@@ -157,6 +157,8 @@ pub enum TaskKind {
     Plan(RunId),
     /// [`TaskId::chunks`].
     Chunks(RunId),
+    /// [`TaskId::again`].
+    Again(RunId),
     /// [`TaskId::chunk`].
     Chunk(RunId, u32),
     /// [`TaskId::finish`].
@@ -192,6 +194,13 @@ impl TaskId {
         Self(format!("tc-{run}-chunk"))
     }
 
+    /// The second Indexed Job of a run, for chunks that ran out of memory in the first: `tc-<run>-again`. Its pods report as
+    /// [`TaskId::chunk`], with a token of [`TaskId::chunks`].
+    #[must_use]
+    pub fn again(run: &RunId) -> Self {
+        Self(format!("tc-{run}-again"))
+    }
+
     /// One chunk of a run: `tc-<run>-chunk-<index>`.
     #[must_use]
     pub fn chunk(run: &RunId, index: u32) -> Self {
@@ -221,6 +230,7 @@ impl TaskId {
         match part {
             "plan" => Some(TaskKind::Plan(run)),
             "chunk" => Some(TaskKind::Chunks(run)),
+            "again" => Some(TaskKind::Again(run)),
             "finish" => Some(TaskKind::Finish(run)),
             _ => {
                 let index: u32 = part.strip_prefix("chunk-")?.parse().ok()?;
@@ -311,6 +321,7 @@ mod tests {
         assert_eq!(TaskId::download(&key).kind(), Some(TaskKind::Download(key)));
         assert_eq!(TaskId::plan(&run).kind(), Some(TaskKind::Plan(run)));
         assert_eq!(TaskId::chunks(&run).kind(), Some(TaskKind::Chunks(run)));
+        assert_eq!(TaskId::again(&run).kind(), Some(TaskKind::Again(run)));
         assert_eq!(TaskId::chunk(&run, 12).kind(), Some(TaskKind::Chunk(run, 12)));
         assert_eq!(TaskId::finish(&run).kind(), Some(TaskKind::Finish(run)));
         let chunk = TaskId::chunks(&run);

@@ -18,9 +18,15 @@ pub enum Action {
         /// The cluster to use.
         #[arg(long, value_enum, default_value_t = Where::Local)]
         cluster: Where,
-        /// Push the images to REPOSITORY/PART:TAG; needed for `--cluster current`.
-        #[arg(long, value_name = "REPOSITORY")]
+        /// Push the images to REPOSITORY/PART:TAG, from where `--cluster current` pulls them.
+        #[arg(long, value_name = "REPOSITORY", conflicts_with = "images_present")]
         image_repository: Option<String>,
+        /// The nodes of `--cluster current` have the images already (`videocloud-cluster load`): push nothing.
+        #[arg(long)]
+        images_present: bool,
+        /// A network (CIDR) the link may lead to although it is private, with `--cluster current`.
+        #[arg(long, value_name = "CIDR")]
+        allow_network: Vec<String>,
         /// The video to fetch with `--cluster current`; any link that cluster can reach.
         #[arg(long, value_name = "URL", default_value = DEFAULT_LINK)]
         link: String,

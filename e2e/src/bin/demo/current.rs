@@ -19,27 +19,38 @@ use crate::{
 const EDGE: (&str, u16) = ("127.0.0.1", 30080);
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Where the cluster has its images from.
+pub enum Source {
+    /// They are pushed to this repository, and pulled from it.
+    Push(String),
+    /// Its nodes have them.
+    Present,
+}
+
 /// Builds, pushes and installs.
-pub async fn up(image_repository: Option<&str>, link: String) -> anyhow::Result<Place> {
-    let Some(repository_name) = image_repository else {
+pub async fn up(source: Option<Source>, allow_networks: Vec<String>, link: String) -> anyhow::Result<Place> {
+    let Some(source) = source else {
         bail!(
-            "no --image-repository: the current cluster pulls the images from somewhere; run \
-             `make demo CLUSTER=current IMAGE_REPOSITORY=registry.example/videocloud`"
+            "neither --image-repository nor --images-present: the current cluster has its images from somewhere; run \
+             `make demo CLUSTER=current IMAGE_REPOSITORY=registry.example/videocloud`, or load the images into its nodes and \
+             run `make demo CLUSTER=current IMAGES=present`"
         );
     };
-    let step = Step::begin("images", "building and pushing");
+    let step = Step::begin("images", "building, and pushing where they are pulled from");
     let images = testbed::images(Progress::Told).await?;
-    let tag = testbed::name_of(&images)?.tag;
-    push(&images, repository_name, Progress::Told).await.context("failed to push the images")?;
-    step.done(&format!("{repository_name}/PART:{tag}"));
+    let built = testbed::name_of(&images)?;
+    let named = match source {
+        Source::Push(repository) => {
+            push(&images, &repository, Progress::Told).await.context("failed to push the images")?;
+            Images { repository: repository.trim_end_matches('/').to_owned(), tag: built.tag }
+        }
+        Source::Present => built,
+    };
+    step.done(&format!("{}/PART:{}", named.repository, named.tag));
 
     let step = Step::begin("chart", "installing into the current cluster");
     let kubeconfig = kubeconfig()?;
-    System::install(settings(
-        &kubeconfig,
-        Images { repository: repository_name.trim_end_matches('/').to_owned(), tag },
-    ))
-    .await?;
+    System::install(settings(&kubeconfig, named, allow_networks)).await?;
     let tunnel = forward().await?;
     step.done(&format!("namespace {NAMESPACE}"));
     Ok(Place {
@@ -64,21 +75,21 @@ pub async fn down() -> anyhow::Result<()> {
         other => drop(other.context("failed to delete the sample VideoObject")?),
     }
     let images = Images { repository: String::new(), tag: String::new() };
-    System::adopt(settings(&kubeconfig, images)).uninstall().await?;
+    System::adopt(settings(&kubeconfig, images, Vec::new())).uninstall().await?;
     step.done(
         "gone; the custom resource definitions stay (`kubectl delete crd -l app.kubernetes.io/part-of=videocloud`)",
     );
     Ok(())
 }
 
-fn settings(kubeconfig: &std::path::Path, images: Images) -> Settings {
+fn settings(kubeconfig: &std::path::Path, images: Images, allow_networks: Vec<String>) -> Settings {
     Settings {
         chart: repository().join("charts/videocloud"),
         images,
         kubeconfig: kubeconfig.to_owned(),
         helm: "helm".into(),
         edge: None,
-        allow_networks: Vec::new(),
+        allow_networks,
         extra: vec!["--set-string".to_owned(), format!("uploader.publicUrl=http://{}:{}", EDGE.0, EDGE.1)],
     }
 }

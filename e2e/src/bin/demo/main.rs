@@ -15,6 +15,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cli::{Action, Cli, Where};
+use current::Source;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -24,8 +25,12 @@ async fn main() -> ExitCode {
     let done = async {
         match cli.action {
             Action::Up { cluster: Where::Local, .. } => story::tell(&local::up().await?).await,
-            Action::Up { cluster: Where::Current, image_repository, link } => {
-                story::tell(&current::up(image_repository.as_deref(), link).await?).await
+            Action::Up { cluster: Where::Current, image_repository, images_present, allow_network, link } => {
+                let images = match image_repository {
+                    Some(repository) => Some(Source::Push(repository)),
+                    None => images_present.then_some(Source::Present),
+                };
+                story::tell(&current::up(images, allow_network, link).await?).await
             }
             Action::Down { cluster: Where::Local } => local::down().await,
             Action::Down { cluster: Where::Current } => current::down().await,

@@ -34,6 +34,8 @@ pub(super) struct Facts {
     pub(super) progress_written: Option<Instant>,
     /// Whether another try was asked for after a terminal failure.
     pub(super) retry: bool,
+    /// The recommended rendition its owner takes in place of the one asked for: its key, or `true` for whichever it is.
+    pub(super) accepted: Option<String>,
 }
 
 /// Looks everything up.
@@ -41,9 +43,8 @@ pub(super) fn dereference(job: &TranscodeJob, world: &World) -> Facts {
     let name = Named::of(job);
     let uid = job.metadata.uid.clone().unwrap_or_default();
     let index: &Index = &world.index;
-    let video = index.videos.get(&Named::new(&name.namespace, &job.spec.video_ref.name).reference());
-    let profile =
-        job.spec.profile_ref.as_ref().and_then(|profile| index.profiles.get(&Named::new("", profile).reference()));
+    let video = index.videos.get(&Named::new(&name.namespace, &job.spec.video_ref.name));
+    let profile = job.spec.profile_ref.as_ref().and_then(|profile| index.profiles.get(&Named::new("", profile)));
     let state = index.state();
     let shown = match state.written_transcodes.get(&uid) {
         Some(Written { over, status }) if *over == job.metadata.resource_version => status.clone(),
@@ -61,6 +62,7 @@ pub(super) fn dereference(job: &TranscodeJob, world: &World) -> Facts {
         waiting: false,
         progress_written: state.progress_written.get(&uid).copied(),
         retry: failed && !current,
+        accepted: status::accepted(job).map(str::to_owned),
         shown,
         name,
         uid,
@@ -80,9 +82,8 @@ impl Facts {
     }
 }
 
-/// The content of a video, as its status shows it or was written and will show it.
+/// The content of a video, as its status shows it or will show it.
 fn source(state: &State, video: &VideoObject) -> Option<ContentId> {
     let uid = video.metadata.uid.as_deref().unwrap_or_default();
-    let written = state.written_videos.get(uid).and_then(|written| written.status.content.as_ref()?.id.parse().ok());
-    status::content_id(video).or(written)
+    status::content_id(video).or_else(|| state.found.get(uid).copied())
 }

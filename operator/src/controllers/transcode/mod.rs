@@ -6,6 +6,7 @@
 mod apply;
 mod build;
 mod dereference;
+mod expiry;
 mod nearest;
 mod status;
 mod validate;
@@ -13,10 +14,13 @@ mod verdict;
 
 use std::sync::Arc;
 
+use k8s_openapi::jiff::Timestamp;
 use videocloud_crds::TranscodeJob;
 
 use super::{Error, Pass, World};
+use crate::index::Named;
 use apply::Applied;
+use expiry::{Expiry, expiry};
 
 /// Field manager of TranscodeJobs' status.
 pub const MANAGER: &str = "videocloud-transcode";
@@ -32,6 +36,12 @@ pub async fn reconcile(job: Arc<TranscodeJob>, world: Arc<World>) -> Result<Pass
     if job.metadata.deletion_timestamp.is_some() {
         return Ok(Pass::UNCHANGED);
     }
+    let expiry = expiry(&job, Timestamp::now());
+    if expiry == Expiry::Over {
+        let (name, uid) = (Named::of(&*job), job.metadata.uid.as_deref().unwrap_or_default());
+        world.api.delete::<TranscodeJob>(&name.namespace, &name.name, uid).await?;
+        return Ok(Pass { changed: true, again: None });
+    }
     let mut changed = false;
     for _ in 0..ROUNDS {
         let facts = dereference::dereference(&job, &world);
@@ -41,7 +51,8 @@ pub async fn reconcile(job: Arc<TranscodeJob>, world: Arc<World>) -> Result<Pass
             Applied::Learnt => changed = true,
             Applied::Done => {
                 let written = status::update(&job, &valid, &facts, &world).await?;
-                return Ok(Pass { changed: changed || written.changed, ..written });
+                let again = written.again.or(expiry.left());
+                return Ok(Pass { changed: changed || written.changed, again });
             }
         }
     }

@@ -55,8 +55,14 @@ pub(super) fn made(valid: &Valid, facts: &Facts) -> Made {
     if let Some(summary) = &resolved.exact {
         return Made::Found(summary.clone());
     }
+    let accepted = |near: &Near| match facts.accepted.as_deref() {
+        Some("true") => true,
+        Some(key) => key == near.key.to_string(),
+        None => false,
+    };
     match nearest(&rendition.order.settings, &resolved.near) {
-        Some(Near { key, distance }) if distance <= rendition.max_distance && facts.run.is_none() => {
+        Some(near) if accepted(&near) || (near.distance <= rendition.max_distance && facts.run.is_none()) => {
+            let Near { key, distance } = near;
             let summary = resolved.near.iter().find(|summary| summary.key == key);
             summary.map_or(Made::No, |summary| Made::NearEnough(summary.clone(), distance))
         }
@@ -159,8 +165,10 @@ fn of_run(run: &RunView, valid: &Valid, facts: &Facts, max_attempts: u32) -> Opt
             "The run ended well and did not make this rendition. Set the annotation videocloud.dev/retry to try again.",
             FailureClass::Transient,
         )),
-        RunStage::ToEncode(_) | RunStage::ToFinish if valid.suspended => Some(suspended(percent)),
-        RunStage::ToEncode(_) | RunStage::ToFinish => None,
+        RunStage::ToEncode(_) | RunStage::ToEncodeAgain(_) | RunStage::ToFinish if valid.suspended => {
+            Some(suspended(percent))
+        }
+        RunStage::ToEncode(_) | RunStage::ToEncodeAgain(_) | RunStage::ToFinish => None,
         RunStage::Planning(work) => of_stage(TranscodePhase::Planning, work, run, max_attempts, percent),
         RunStage::Encoding(work) => of_stage(TranscodePhase::Encoding, work, run, max_attempts, percent),
         RunStage::Finishing(work) => of_stage(TranscodePhase::Finishing, work, run, max_attempts, percent),
@@ -207,8 +215,10 @@ fn percent(run: &RunView) -> i32 {
         // With one chunk the plan does all the work.
         (RunStage::Planning(work), _) => of(work).min(90),
         (RunStage::ToEncode(_), _) => 0,
-        (RunStage::Encoding(_), Some((done, all))) => coarse_percent(u64::from(done) * 9, u64::from(all) * 10),
-        (RunStage::Encoding(_), None) => 0,
+        (RunStage::Encoding(_) | RunStage::ToEncodeAgain(_), Some((done, all))) => {
+            coarse_percent(u64::from(done) * 9, u64::from(all) * 10)
+        }
+        (RunStage::Encoding(_) | RunStage::ToEncodeAgain(_), None) => 0,
         (RunStage::ToFinish | RunStage::Finishing(_), _) => 90,
         (RunStage::Done(_), _) => 100,
         (RunStage::Failed(_), _) => 0,

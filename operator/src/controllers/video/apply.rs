@@ -16,6 +16,8 @@ use crate::{
 pub(super) struct Resources {
     /// Whether anything had to be done.
     pub(super) changed: bool,
+    /// Whether TranscodeJobs were made.
+    pub(super) made: bool,
     /// What the edge serves.
     pub(super) publication: Option<Publication>,
 }
@@ -34,7 +36,7 @@ pub(super) enum Applied {
 /// # Errors
 /// The first call that failed; what was done stays done, and the next pass finds it.
 pub(super) async fn apply(prepared: Prepared, video: &VideoObject, world: &World) -> Result<Applied, Error> {
-    let Prepared { claim, create, delete, retry, publication } = prepared;
+    let Prepared { claim, found, create, delete, retry, publication } = prepared;
     if let Some((wish, request)) = claim {
         let answer = world.tracker.claim(&wish.key, &request).await?;
         world.index.state().ledger.claimed(&request.owner.uid, wish.key, answer);
@@ -42,7 +44,12 @@ pub(super) async fn apply(prepared: Prepared, video: &VideoObject, world: &World
         return Ok(Applied::Learnt);
     }
     let mut changed = !create.is_empty() || !delete.is_empty() || !retry.is_empty();
-    if !create.is_empty() {
+    let made = !create.is_empty();
+    if let Some(content) = found.filter(|_| made) {
+        let uid = video.metadata.uid.clone().unwrap_or_default();
+        world.index.state().found.insert(uid, content);
+    }
+    if made {
         make(create, &Named::of(video), world).await?;
     }
     for (name, uid) in delete {
@@ -56,10 +63,10 @@ pub(super) async fn apply(prepared: Prepared, video: &VideoObject, world: &World
     {
         let name = Named::of(video);
         world.tracker.publish(&name.namespace, &name.name, publication).await?;
-        world.index.state().ledger.published(publication.clone());
+        world.index.state().ledger.published(publication);
         changed = true;
     }
-    Ok(Applied::Done(Resources { changed, publication }))
+    Ok(Applied::Done(Resources { changed, made, publication }))
 }
 
 /// Makes the TranscodeJobs of a video. Until all are made admission holds them back, so that they become one run.
@@ -68,7 +75,7 @@ async fn make(jobs: Vec<TranscodeJob>, video: &Named, world: &World) -> Result<(
     let mut result = Ok(());
     for job in jobs {
         match world.api.create(&video.namespace, &job).await {
-            Ok(Created::New(made)) => world.index.transcode_changed(&made),
+            Ok(Created::New(made)) => world.index.transcode_changed(&Named::of(&made), &made),
             // Made by an earlier pass and on its way here, or of an earlier video of this name and on its way out.
             Ok(Created::Exists) => {}
             Err(error) => {

@@ -8,23 +8,27 @@ use videocloud_crds::{
     types::LocalObjectRef,
 };
 use videocloud_protocol::{
+    ids::ContentId,
     publication::{Publication, PublishedRendition},
     tracker::{ClaimOwner, ClaimRequest},
 };
 
 use super::{
-    content::Found,
+    content::{Found, How},
     dereference::Facts,
     names::transcode_name,
-    validate::{Valid, Wish},
+    validate::Valid,
+    wish::Wish,
 };
-use crate::{index::Named, status};
+use crate::{config::JobFlags, index::Named, status};
 
 /// What should exist, not yet made so.
 #[derive(Debug)]
 pub(super) struct Prepared {
     /// The claim to make at the tracker.
     pub(super) claim: Option<(Wish, ClaimRequest)>,
+    /// The content, while the status does not show it.
+    pub(super) found: Option<ContentId>,
     /// TranscodeJobs to make.
     pub(super) create: Vec<TranscodeJob>,
     /// TranscodeJobs to delete: their renditions are not asked for any more.
@@ -58,21 +62,23 @@ fn owners(job: &TranscodeJob) -> impl Iterator<Item = &OwnerReference> {
     owners.filter(|owner| owner.kind == VideoObject::kind(&()) && owner.api_version == VideoObject::api_version(&()))
 }
 
+/// Whether a TranscodeJob was made for this video's spec: it is then its controller.
 fn is_owned(job: &TranscodeJob, uid: &str) -> bool {
-    owners(job).any(|owner| owner.uid == uid)
+    owners(job).any(|owner| owner.uid == uid && owner.controller == Some(true))
 }
 
-/// Whether a TranscodeJob is this video's, or was made by hand for it; not that of an earlier video of the same name.
+/// Whether a TranscodeJob is this video's, or was made by hand or ahead of requests for it; not that of an earlier video of the same name.
 fn serves(job: &TranscodeJob, uid: &str) -> bool {
-    is_owned(job, uid) || owners(job).next().is_none()
+    owners(job).any(|owner| owner.uid == uid) || owners(job).next().is_none()
 }
 
 /// Decides what should exist.
-pub(super) fn build(video: &VideoObject, valid: &Valid, facts: &Facts) -> Prepared {
+pub(super) fn build(video: &VideoObject, valid: &Valid, facts: &Facts, jobs: &JobFlags) -> Prepared {
     let found = Found::of(facts);
     Prepared {
         claim: claim(valid, facts, found.as_ref()),
-        create: found.as_ref().map_or_else(Vec::new, |_| to_create(video, valid, facts)),
+        found: found.as_ref().filter(|found| found.how != How::Shown).map(|found| found.id),
+        create: found.as_ref().map_or_else(Vec::new, |_| to_create(video, valid, facts, jobs)),
         delete: to_delete(valid, facts),
         retry: to_retry(video, valid, facts),
         publication: found.map(|found| publication(valid, facts, &found)),
@@ -92,19 +98,19 @@ fn claim(valid: &Valid, facts: &Facts, found: Option<&Found>) -> Option<(Wish, C
     Some((wish.clone(), ClaimRequest { owner, wanted: wish.wanted.clone() }))
 }
 
-fn to_create(video: &VideoObject, valid: &Valid, facts: &Facts) -> Vec<TranscodeJob> {
+fn to_create(video: &VideoObject, valid: &Valid, facts: &Facts, jobs: &JobFlags) -> Vec<TranscodeJob> {
     let missing = valid.profiles.iter().filter(|profile| job_for(facts, valid, profile).is_none());
     let job = |profile: &String| {
         let exists = |name: &str| facts.transcodes.iter().find(|job| job.metadata.name.as_deref() == Some(name));
         let taken = |name: &str| exists(name).is_some_and(|job| !names(job, profile));
         let name = transcode_name(&valid.name.name, profile, taken);
         // That of an earlier video of this name is on its way out; its going wakes this video.
-        exists(&name).is_none().then(|| transcode_job(video, valid, profile, name))
+        exists(&name).is_none().then(|| transcode_job(video, valid, profile, name, jobs))
     };
     missing.filter_map(job).collect()
 }
 
-fn transcode_job(video: &VideoObject, valid: &Valid, profile: &str, name: String) -> TranscodeJob {
+fn transcode_job(video: &VideoObject, valid: &Valid, profile: &str, name: String, jobs: &JobFlags) -> TranscodeJob {
     let owner = OwnerReference {
         controller: Some(true),
         // A video is never kept from going by its renditions.
@@ -116,12 +122,12 @@ fn transcode_job(video: &VideoObject, valid: &Valid, profile: &str, name: String
         profile_ref: Some(profile.into()),
         settings: None,
         chunking: Chunking::default(),
-        parallelism: 4,
+        parallelism: jobs.chunk_parallelism,
         queue_name: None,
         priority_class_name: None,
         priority: valid.priority,
         backoff_limit: 3,
-        active_deadline_seconds: 86_400,
+        active_deadline_seconds: jobs.transcode_deadline,
         ttl_seconds_after_finished: TtlSecondsAfterFinished::default(),
         // Admission looks at the video's `suspend` too.
         suspend: false,

@@ -1,11 +1,14 @@
 //! What is known of a VideoObject, from the index alone: nothing is asked for here.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use videocloud_crds::{TranscodeJob, VideoObject, VideoObjectStatus};
 use videocloud_protocol::{ids::ClaimKey, tracker::ClaimAnswer};
 
-use super::validate::Wish;
+use super::wish::Wish;
 use crate::{
     controllers::World,
     index::{Named, Written},
@@ -25,6 +28,12 @@ pub(super) struct Facts {
     pub(super) download: WorkState,
     /// Whether admission found no place for it.
     pub(super) waiting: bool,
+    /// Why its Secrets or documents cannot be had.
+    pub(super) refused: Option<String>,
+    /// Whether it has been without a source that gives bytes for longer than that may pass without a word.
+    pub(super) unanswered: bool,
+    /// How much longer it may.
+    pub(super) quiet_for: Option<Duration>,
     /// Whether somebody else's object wants the same and was first.
     pub(super) joined: bool,
     /// TranscodeJobs of this video, by name.
@@ -59,9 +68,18 @@ pub(super) fn dereference(video: &VideoObject, world: &World) -> Facts {
     let failed = status::is_true(&shown.conditions, videocloud_crds::conditions::types::STALLED);
     let current = shown.observed_generation == video.metadata.generation
         && shown.observed_retry.as_deref() == status::retry(video);
+    let download = task.as_ref().map_or(WorkState::Absent, |task| state.work(task));
+    let quiet = match &download {
+        WorkState::Active { quiet_since: Some(since), .. } => Some(since.elapsed()),
+        _ => None,
+    };
+    let patience = world.settings.jobs.no_source_after;
     let facts = Facts {
+        refused: key.and_then(|key| Some(state.refused.get(&key)?.message.clone())),
+        unanswered: quiet.is_some_and(|quiet| quiet >= patience),
+        quiet_for: quiet.and_then(|quiet| patience.checked_sub(quiet)).filter(|left| !left.is_zero()),
         answer: key.and_then(|key| state.ledger.claim(uid, &key).cloned()),
-        download: task.as_ref().map_or(WorkState::Absent, |task| state.work(task)),
+        download,
         waiting: key.is_some_and(|key| state.waiting.downloads.contains(&key)),
         joined: key.is_some_and(|key| joined(&key)),
         transcodes: Vec::new(),
@@ -73,6 +91,6 @@ pub(super) fn dereference(video: &VideoObject, world: &World) -> Facts {
         name,
     };
     drop(state);
-    let transcodes = jobs.iter().filter_map(|job| world.index.transcodes.get(&job.reference())).collect();
+    let transcodes = jobs.iter().filter_map(|job| world.index.transcodes.get(job)).collect();
     Facts { transcodes, ..facts }
 }

@@ -10,8 +10,10 @@ mod dereference;
 mod endpoints;
 mod names;
 mod status;
+mod story;
 mod validate;
 mod verdict;
+mod wish;
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,7 +23,7 @@ use super::{Error, Pass, World};
 use apply::Applied;
 
 pub use names::transcode_name;
-pub use validate::{Invalid, Wish};
+pub use wish::{Invalid, Wish};
 
 /// Field manager of VideoObjects' status.
 pub const MANAGER: &str = "videocloud-video";
@@ -41,7 +43,7 @@ pub async fn reconcile(video: Arc<VideoObject>, world: Arc<World>) -> Result<Pas
     for _ in 0..ROUNDS {
         let facts = dereference::dereference(&video, &world);
         let valid = validate::validate(&video, &facts);
-        let prepared = build::build(&video, &valid, &facts);
+        let prepared = build::build(&video, &valid, &facts, &world.settings.jobs);
         match apply::apply(prepared, &video, &world).await? {
             // What was learnt changes what should exist: look again before anything is said.
             Applied::Learnt => changed = true,

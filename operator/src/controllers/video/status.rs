@@ -5,14 +5,11 @@ use std::time::{Duration, Instant};
 use k8s_openapi::jiff::Timestamp;
 use videocloud_crds::{
     TranscodeJob, VideoObject, VideoObjectStatus,
-    conditions::{types, video as reasons},
+    conditions::types,
     transcode::TranscodePhase,
-    videoobject::{Media, RenditionState, RenditionStatus, SourceState, SourceStatus, VideoPhase},
+    videoobject::{Media, RenditionState, RenditionStatus, SourceState, SourceStatus},
 };
-use videocloud_protocol::{
-    failure::reason,
-    task::{SourceReport, SourceState as Reported},
-};
+use videocloud_protocol::task::{SourceReport, SourceState as Reported};
 
 use super::{
     LEAST_PROGRESS_INTERVAL, MANAGER,
@@ -21,16 +18,19 @@ use super::{
     content::Found,
     dereference::Facts,
     endpoints::endpoints,
+    story,
     validate::Valid,
     verdict::{Verdict, decide},
 };
 use crate::{
     controllers::{Error, Pass, World},
-    events::Note,
     index::Written,
     status::{self, merge, same},
     work::WorkState,
 };
+
+/// How long a video that has just been found waits for its TranscodeJobs to say something.
+const SETTLING: Duration = Duration::from_secs(10);
 
 /// Writes the status of `video` if it changed.
 ///
@@ -43,11 +43,17 @@ pub(super) async fn update(
     resources: &Resources,
     world: &World,
 ) -> Result<Pass, Error> {
+    if resources.made || is_settling(valid, facts) {
+        // What a TranscodeJob that was just made says, or a moment without it, comes first: one write in place of two.
+        return Ok(Pass { changed: false, again: Some(SETTLING) });
+    }
     let published = resources.publication.is_some();
-    let Some(verdict) = decide(valid, facts, published) else { return Ok(Pass::UNCHANGED) };
+    // Nobody wakes a video when nothing happens to it for a while.
+    let unchanged = Pass { changed: false, again: facts.quiet_for };
+    let Some(verdict) = decide(valid, facts, published) else { return Ok(unchanged) };
     let next = compose(video, valid, facts, &verdict, world.settings.edge_url.as_ref(), Timestamp::now());
     if is_same(&facts.shown, &next) {
-        return Ok(Pass::UNCHANGED);
+        return Ok(unchanged);
     }
     if is_same_but_progress(&facts.shown, &next)
         && let Some(wait) = too_early(facts, world)
@@ -61,8 +67,21 @@ pub(super) async fn update(
         state.written_videos.insert(valid.uid.clone(), Written { over, status: next.clone() });
         state.progress_written.insert(valid.uid.clone(), Instant::now());
     }
-    world.events.write(video, notes(&facts.shown, &next)).await;
-    Ok(Pass { changed: true, again: None })
+    for source in story::dropped(&facts.shown, &next) {
+        world.metrics.source_dropped(source.reason.as_deref().unwrap_or_default());
+    }
+    world.events.write(video, story::notes(&facts.shown, &next)).await;
+    Ok(Pass { changed: true, again: facts.quiet_for })
+}
+
+/// Whether the content has just been found and some TranscodeJob that was made for it says nothing yet.
+fn is_settling(valid: &Valid, facts: &Facts) -> bool {
+    let fresh = |job: &TranscodeJob| {
+        let made = job.metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0);
+        job.status.is_none() && Timestamp::now().duration_since(made).unsigned_abs() < SETTLING
+    };
+    facts.shown.content.is_none()
+        && valid.profiles.iter().any(|profile| job_for(facts, valid, profile).is_some_and(fresh))
 }
 
 fn too_early(facts: &Facts, world: &World) -> Option<Duration> {
@@ -162,13 +181,7 @@ fn sources(valid: &Valid, facts: &Facts) -> Vec<SourceStatus> {
         Some(report) => reported(report),
         None => known(name).unwrap_or_else(|| waiting(name)),
     };
-    let unsupported = wish.unsupported.iter().map(|name| SourceStatus {
-        state: SourceState::Failed,
-        reason: Some(reason::UNSUPPORTED_SOURCE.into()),
-        message: Some("This version fetches from http:// and https:// links only.".into()),
-        ..waiting(name)
-    });
-    wish.sources.iter().map(|source| one(&source.name)).chain(unsupported).collect()
+    wish.sources.iter().map(|source| one(&source.name)).collect()
 }
 
 fn waiting(name: &str) -> SourceStatus {
@@ -205,31 +218,4 @@ fn is_same_but_progress(a: &VideoObjectStatus, b: &VideoObjectStatus) -> bool {
         ..status.clone()
     };
     !a.conditions.is_empty() && is_same(&settled(a), &settled(b))
-}
-
-/// The story in events.
-fn notes(old: &VideoObjectStatus, new: &VideoObjectStatus) -> Vec<Note> {
-    let mut notes = Vec::new();
-    if new.phase == Some(VideoPhase::Downloading) && old.phase != new.phase {
-        let text = status::find(&new.conditions, types::READY).map(|ready| ready.message.clone()).unwrap_or_default();
-        notes.push(Note { warning: false, reason: "Downloading".into(), action: "Download", text });
-    }
-    // Tried again after something that someone has to put right.
-    if new.phase == Some(VideoPhase::Downloading)
-        && let Some(ready) = status::find(&new.conditions, types::READY)
-        && !matches!(ready.reason.as_str(), reasons::DOWNLOADING | reasons::JOINED)
-        && status::find(&old.conditions, types::READY).is_none_or(|old| old.reason != ready.reason)
-    {
-        let (reason, text) = (ready.reason.clone(), ready.message.clone());
-        notes.push(Note { warning: true, reason, action: "Retry", text });
-    }
-    let flips = [
-        (types::DOWNLOADED, "True", "Download"),
-        (types::READY, "True", "Publish"),
-        (types::STALLED, "True", "GiveUp"),
-    ];
-    notes.extend(
-        flips.iter().filter_map(|(kind, to, action)| Note::on_flip(kind, to, action, &old.conditions, &new.conditions)),
-    );
-    notes
 }

@@ -6,7 +6,10 @@ use videocloud_crds::{
     transcode::{FailureClass, TranscodePhase},
     videoobject::VideoPhase,
 };
-use videocloud_protocol::failure::{Failure, FailureClass as Class};
+use videocloud_protocol::{
+    failure::{Failure, FailureClass as Class},
+    task::Progress,
+};
 
 use super::{
     build::job_for,
@@ -92,15 +95,20 @@ fn without_content(valid: &Valid, facts: &Facts) -> Option<Verdict> {
                 facts.attempt
             ),
         )),
-        WorkState::Active { progress, last_failure } => {
+        WorkState::Active { progress, last_failure, quiet_since: _ } => {
             let percent = progress.as_ref().and_then(|now| Some(coarse_percent(now.done, now.total?)));
             let reason = match last_failure {
                 // What someone has to make room for, while the tries go on.
                 Some(Failure { class: Class::StoreFull | Class::Resources, reason, .. }) => reason.as_str(),
+                _ if facts.unanswered => reasons::NO_SOURCE_ANSWERS,
                 _ if facts.joined => reasons::JOINED,
                 _ => reasons::DOWNLOADING,
             };
             let message = match (last_failure, facts.joined) {
+                (Some(Failure { class: Class::StoreFull | Class::Resources, message, .. }), _) => {
+                    format!("Trying again after: {message}")
+                }
+                _ if facts.unanswered => unanswered(progress.as_ref()),
                 (Some(Failure { message, .. }), _) => format!("Trying again after: {message}"),
                 (None, true) => "Another VideoObject's download of the same content is under way.".into(),
                 (None, false) => "The content is being fetched.".into(),
@@ -113,6 +121,12 @@ fn without_content(valid: &Valid, facts: &Facts) -> Option<Verdict> {
             reasons::WAITING_FOR_ADMISSION,
             "The download Job is held back until there is a place for it.",
         )),
+        WorkState::Absent if facts.refused.is_some() => Some(coming(
+            VideoPhase::Pending,
+            None,
+            reasons::CREDENTIALS_UNAVAILABLE,
+            facts.refused.clone().unwrap_or_default(),
+        )),
         WorkState::Absent if facts.waiting => Some(coming(
             VideoPhase::Pending,
             None,
@@ -121,6 +135,25 @@ fn without_content(valid: &Valid, facts: &Facts) -> Option<Verdict> {
         )),
         _ => None,
     }
+}
+
+/// Most sources that are named in a message.
+const NAMED: usize = 8;
+
+/// What was tried, for the owner of a video that gets no bytes.
+fn unanswered(progress: Option<&Progress>) -> String {
+    let sources = progress.map(|progress| progress.sources.as_slice()).unwrap_or_default();
+    let named = sources
+        .iter()
+        .take(NAMED)
+        .map(|source| format!("{} ({})", source.name, source.reason.as_deref().unwrap_or("no answer yet")));
+    let named: Vec<String> = named.collect();
+    let more = sources.len().checked_sub(NAMED).filter(|more| *more > 0);
+    let more = more.map_or_else(String::new, |more| format!(" and {more} more"));
+    format!(
+        "No source gives bytes: {}{more}. They are asked until the progress deadline; correct a link or add a source.",
+        named.join(", ")
+    )
 }
 
 const fn reasons_lost(_: &str) -> &'static str {

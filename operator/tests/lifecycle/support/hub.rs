@@ -135,9 +135,12 @@ impl Hub {
             "--store-claim=store".into(),
             "--progress-interval=1".into(),
         ];
+        let name = |flag: &str| flag.split('=').next().map(str::to_owned);
+        let given: Vec<_> = flags.iter().map(|flag| name(flag)).collect();
+        let usual = usual.into_iter().filter(|flag| !given.contains(&name(flag)));
         let elect = flags.iter().any(|flag| flag.starts_with("--lease"));
         let elect = (!elect).then(|| "--leader-elect=false".to_owned());
-        usual.into_iter().chain(elect).chain(flags.iter().map(|&flag| flag.to_owned())).collect()
+        usual.chain(elect).chain(flags.iter().map(|&flag| flag.to_owned())).collect()
     }
 
     /// The file by which a process of its own reaches the API server.
@@ -173,6 +176,16 @@ impl Hub {
     /// Waits until a video is as `wanted`.
     pub async fn until(&self, name: &str, what: &str, wanted: impl Fn(&VideoObject) -> bool) -> VideoObject {
         until(self.videos(), name, what, |video| video.is_some_and(&wanted)).await.unwrap()
+    }
+
+    /// Waits until a TranscodeJob is as `wanted`.
+    pub async fn until_transcode(
+        &self,
+        name: &str,
+        what: &str,
+        wanted: impl Fn(&TranscodeJob) -> bool,
+    ) -> TranscodeJob {
+        until(self.transcodes(), name, what, |job| job.is_some_and(&wanted)).await.unwrap()
     }
 
     /// Waits until a condition of a video is true.

@@ -23,8 +23,8 @@ use videocloud_protocol::{
     ids::{ContentId, TaskId},
     rendition::RenditionSummary,
     task::{
-        ChunkOutcome, DownloadOutcome, DownloadTask, Outcome, PlanOutcome, Progress, SourceReport, SourceState,
-        TaskResult, TranscodeOutcome, TranscodeTask, TranscodeWork,
+        ChunkOutcome, DownloadOutcome, DownloadTask, Outcome, PlanOutcome, Progress, SourceReport, SourceSpec,
+        SourceState, TaskResult, TranscodeOutcome, TranscodeTask, TranscodeWork,
     },
     tracker::Client as Tracker,
 };
@@ -33,6 +33,7 @@ use videocloud_protocol::{
 pub struct Workers {
     /// Kinds of work that wait before they end: `download`, `plan`, `chunk`, `finish`.
     held: watch::Sender<BTreeSet<&'static str>>,
+    short: watch::Sender<Vec<(u32, bool)>>,
     seen: Arc<Mutex<Vec<(String, String)>>>,
     _playing: JoinSet<()>,
 }
@@ -43,8 +44,15 @@ impl Workers {
         let held = watch::Sender::new(BTreeSet::new());
         let seen = Arc::new(Mutex::new(Vec::new()));
         let mut playing = JoinSet::new();
-        playing.spawn(play(Api::namespaced(client, namespace), held.subscribe(), Arc::clone(&seen), chunks));
-        Self { held, seen, _playing: playing }
+        let short = watch::Sender::new(Vec::new());
+        let part = Part { chunks, held: held.subscribe(), short: short.subscribe() };
+        playing.spawn(play(Api::namespaced(client, namespace), part, Arc::clone(&seen)));
+        Self { held, short, seen, _playing: playing }
+    }
+
+    /// Has these chunks run out of memory in the first Job: with a word to the tracker, or killed before they could say one.
+    pub fn starve(&self, chunks: &[(u32, bool)]) {
+        self.short.send_replace(chunks.to_vec());
     }
 
     /// Holds these kinds of work back from ending, and no others.
@@ -67,12 +75,15 @@ impl Workers {
     }
 }
 
-async fn play(
-    pods: Api<Pod>,
-    held: watch::Receiver<BTreeSet<&'static str>>,
-    seen: Arc<Mutex<Vec<(String, String)>>>,
+/// What every worker is told.
+#[derive(Clone)]
+struct Part {
     chunks: u32,
-) {
+    held: watch::Receiver<BTreeSet<&'static str>>,
+    short: watch::Receiver<Vec<(u32, bool)>>,
+}
+
+async fn play(pods: Api<Pod>, part: Part, seen: Arc<Mutex<Vec<(String, String)>>>) {
     let mut running = JoinSet::new();
     let mut known = BTreeMap::new();
     let selector = watcher::Config::default().labels(labels::TASK);
@@ -86,7 +97,7 @@ async fn play(
                 }
                 let owner = &pod.owner_references()[0];
                 seen.lock().unwrap().push((owner.name.clone(), owner.uid.clone()));
-                known.insert(uid, running.spawn(work(pods.clone(), pod, held.clone(), chunks)));
+                known.insert(uid, running.spawn(work(pods.clone(), pod, part.clone())));
             }
             // A pod that goes takes its worker along.
             Ok(watcher::Event::Delete(pod)) => {
@@ -99,7 +110,8 @@ async fn play(
     }
 }
 
-async fn work(pods: Api<Pod>, pod: Pod, mut held: watch::Receiver<BTreeSet<&'static str>>, chunks: u32) {
+async fn work(pods: Api<Pod>, pod: Pod, part: Part) {
+    let Part { chunks, mut held, short } = part;
     let variable = |name: &str| {
         let variables = pod.spec.as_ref().unwrap().containers[0].env.iter().flatten();
         variables.filter(|variable| variable.name == name).find_map(|variable| variable.value.clone()).unwrap()
@@ -108,28 +120,43 @@ async fn work(pods: Api<Pod>, pod: Pod, mut held: watch::Receiver<BTreeSet<&'sta
     let tracker = Tracker::new(url, variable("VIDEOCLOUD_TASK_TOKEN")).unwrap();
     let order = variable("VIDEOCLOUD_TASK");
     let kind = pod.labels()[labels::WORK].clone();
-    let (task, result) = if kind == "download" {
+    let mut progress = Progress { stage: kind.clone(), ..Progress::default() };
+    let (mut killed, mut first) = (false, Vec::new());
+    let (task, mut result) = if kind == "download" {
         let order: DownloadTask = serde_json::from_str(&order).unwrap();
+        progress.sources = order.sources.iter().map(|source| report(source, true)).collect();
         (order.task.clone(), download(&order))
     } else {
         let order: TranscodeTask = serde_json::from_str(&order).unwrap();
         let index = pod.annotations().get("batch.kubernetes.io/job-completion-index");
-        transcode(&order, index.and_then(|text| text.parse().ok()), chunks)
+        let index: Option<u32> = index.and_then(|text| text.parse().ok());
+        let chunk = index.and_then(|index| order.chunk_of(index));
+        if order.again.is_empty() {
+            first = short.borrow().iter().filter(|(one, _)| Some(*one) == chunk).copied().collect();
+        }
+        transcode(&order, chunk, chunks)
     };
+    if let Some((_, silently)) = first.first() {
+        killed = *silently;
+        let failure = Failure::new(FailureClass::Resources, reason::OUT_OF_MEMORY, "Memory ran out.");
+        result = TaskResult::Failed { failure, sources: Vec::new() };
+    }
     let running = json!({ "status": { "phase": "Running", "startTime": Timestamp::now() } });
     if pods.patch_status(&pod.name_any(), &PatchParams::default(), &Patch::Merge(running)).await.is_err() {
         return;
     }
     // Refused when the task ended already: then the result is refused or taken as well.
-    let _ = tracker.progress(&task, &Progress { stage: kind.clone(), ..Progress::default() }).await;
+    let _ = tracker.progress(&task, &progress).await;
     if held.wait_for(|held| !held.contains(kind.as_str())).await.is_err() {
         return;
     }
-    if tracker.report_until_taken(&task, &result).await.is_err() {
+    if !killed && tracker.report_until_taken(&task, &result).await.is_err() {
         return;
     }
     let code = match &result {
         TaskResult::Succeeded(_) => 0,
+        // The kernel's SIGKILL.
+        TaskResult::Failed { .. } if killed => 137,
         TaskResult::Failed { failure, .. } => failure.class.exit_code(),
     };
     let now = Timestamp::now();
@@ -150,24 +177,32 @@ pub fn content_of(link: &str) -> ContentId {
     ContentId::from_bytes(Sha256::digest(name.as_bytes()).into())
 }
 
-/// Links that say `missing` are not there; every other holds a content.
-fn download(order: &DownloadTask) -> TaskResult {
-    let source = &order.sources[0];
-    let missing = source.link.to_string().contains("missing");
-    let report = SourceReport {
+/// Links that say `missing` are not there, those that say `silent` do not answer; every other holds a content.
+fn report(source: &SourceSpec, running: bool) -> SourceReport {
+    let link = source.link.to_string();
+    let (state, word) = match link.contains("missing") {
+        true => (SourceState::Failed, Some(reason::NOT_FOUND)),
+        false if link.contains("silent") => (SourceState::Waiting, Some(reason::UNREACHABLE)),
+        false => (if running { SourceState::Active } else { SourceState::Idle }, None),
+    };
+    SourceReport {
         name: source.name.clone(),
         link: source.link.clone(),
-        state: if missing { SourceState::Failed } else { SourceState::Active },
-        reason: missing.then(|| reason::NOT_FOUND.to_owned()),
+        state,
+        reason: word.map(str::to_owned),
         message: None,
         bytes: 0,
         etag: None,
         last_modified: None,
-    };
-    if missing {
-        let failure = Failure::new(FailureClass::SourceFailed, reason::NOT_FOUND, "The server answered 404.");
-        return TaskResult::Failed { failure, sources: vec![report] };
     }
+}
+
+fn download(order: &DownloadTask) -> TaskResult {
+    let sources: Vec<SourceReport> = order.sources.iter().map(|source| report(source, false)).collect();
+    let Some(source) = order.sources.iter().find(|source| !source.link.to_string().contains("missing")) else {
+        let failure = Failure::new(FailureClass::SourceFailed, reason::NOT_FOUND, "The server answered 404.");
+        return TaskResult::Failed { failure, sources };
+    };
     let content = ContentManifest {
         id: content_of(&source.link.to_string()),
         size: 1 << 20,
@@ -177,7 +212,7 @@ fn download(order: &DownloadTask) -> TaskResult {
         visibility: order.visibility.clone(),
         created: 1,
     };
-    let outcome = DownloadOutcome { content, deduplicated: false, revalidated: false, sources: vec![report] };
+    let outcome = DownloadOutcome { content, deduplicated: false, revalidated: false, sources };
     TaskResult::Succeeded(Outcome::Download(outcome))
 }
 

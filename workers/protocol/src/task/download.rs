@@ -16,8 +16,12 @@ use crate::{
 pub struct SourceSpec {
     /// The name its owner gave it; status and progress use it.
     pub name: String,
-    /// Where it is.
+    /// Where it is. Of a source with a `document` it only names that document, and nothing is at it.
     pub link: Link,
+    /// File in the pod with a .torrent, .meta4 or .metalink document that is followed in place of `link`. The source is reported
+    /// under `link` all the same: the index keeps that in the scope of this claim.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<String>,
     /// Which file of a multi-file source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub select: Option<String>,

@@ -66,6 +66,20 @@ pub struct TranscodeTask {
     pub renditions: Vec<RenditionOrder>,
     /// How to cut.
     pub chunking: Chunking,
+    /// Of a second Job of chunks: the chunk that each index encodes. Empty: index and chunk are the same number.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub again: Vec<u32>,
+}
+
+impl TranscodeTask {
+    /// The chunk that the pod of `index` encodes; `None` when a second Job has no such index.
+    #[must_use]
+    pub fn chunk_of(&self, index: u32) -> Option<u32> {
+        if self.again.is_empty() {
+            return Some(index);
+        }
+        self.again.get(usize::try_from(index).ok()?).copied()
+    }
 }
 
 /// What came of a plan.

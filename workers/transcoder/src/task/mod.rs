@@ -16,7 +16,7 @@ mod workspace;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use videocloud_protocol::failure::Failure;
+use videocloud_protocol::failure::{Failure, FailureClass, reason};
 use videocloud_protocol::ids::TaskId;
 use videocloud_protocol::task::{Outcome, TaskResult, TranscodeTask, TranscodeWork};
 use videocloud_protocol::tracker::Client;
@@ -38,11 +38,15 @@ pub struct Context {
     pub tracker: Option<Client>,
 }
 
-/// Runs the step that `task` orders (chunk number `index` of a chunk step), reports it, and answers how it went.
+/// Runs the step that `task` orders (of a chunk step, the chunk of the pod's `index`), reports it, and answers how it went.
 ///
 /// # Errors
 /// The [`Failure`] of the step, after it was reported.
 pub async fn perform(context: &Context, task: &TranscodeTask, index: u32) -> Result<Outcome, Failure> {
+    let index = task.chunk_of(index).ok_or_else(|| {
+        let message = format!("failed to find chunk number {index} of {}: the order names fewer", task.task);
+        Failure::new(FailureClass::BadSpec, reason::BAD_SPEC, message)
+    })?;
     let id = match task.work {
         TranscodeWork::Chunk => TaskId::chunk(&task.run, index),
         TranscodeWork::Plan | TranscodeWork::Finish => task.task.clone(),

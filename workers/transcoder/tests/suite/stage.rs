@@ -103,7 +103,15 @@ impl Stage {
         let renditions: Vec<_> = settings.iter().map(order).collect();
         let run = RunId::of(renditions.iter().map(|order| order.key));
         let chunking = Chunking { seconds, min_cpu_seconds: 0 };
-        TranscodeTask { task: TaskId::plan(&run), run, work: TranscodeWork::Plan, source, renditions, chunking }
+        TranscodeTask {
+            task: TaskId::plan(&run),
+            run,
+            work: TranscodeWork::Plan,
+            source,
+            renditions,
+            chunking,
+            again: Vec::new(),
+        }
     }
 
     /// Starts the program on a step of `order`, as its pod would.
