@@ -1,12 +1,12 @@
 //! The piece-level experiments of the documentation: `experiments <egress|shortage|gains> [seeds]`
-//! prints one JSON object a world.
+//! prints one JSON object a world; `experiments scale [hours]` says how long 1,457 swarms take.
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;
 
 use serde_json::json;
 use videocloud_scheduler::simulator::experiment::{Comparison, EgressQuestion, Measure, compare};
-use videocloud_scheduler::simulator::pieces::Pieces;
+use videocloud_scheduler::simulator::pieces::{Pieces, play};
 use videocloud_scheduler::simulator::{Arm, Progress};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -16,7 +16,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some("egress") => egress(seeds),
         Some("shortage") => shortage(seeds),
         Some("gains") => gains(seeds),
-        _ => Err("one of egress, shortage and gains is asked for".into()),
+        Some("scale") => scale(seeds),
+        _ => Err("one of egress, shortage, gains and scale is asked for".into()),
     }
 }
 
@@ -83,5 +84,31 @@ fn shortage(seeds: u64) -> Result<(), Box<dyn Error>> {
 fn gains(seeds: u64) -> Result<(), Box<dyn Error>> {
     let world = Pieces { patience: Some(300.0), ..Pieces::default() };
     table("viewers give up", &compare(&world, &ARMS, 1, seeds, &Progress::silent())?);
+    Ok(())
+}
+
+/// The paper's number of swarms with a daily curve, one arm after the other.
+fn scale(hours: u64) -> Result<(), Box<dyn Error>> {
+    let seconds = hours as f64 * 3600.0;
+    let (warm_up, cool_down) = (0.0, 0.0);
+    let world = Pieces {
+        swarms: 1457,
+        arrivals: 4.0,
+        daily: 0.8,
+        warm_up,
+        measured: seconds,
+        cool_down,
+        share: 0.3,
+        ..Pieces::default()
+    };
+    for arm in [Arm::Proportional, Arm::Delay, Arm::TARGET] {
+        let start = std::time::Instant::now();
+        let played = play(&world, arm, 1)?;
+        let online = played.leechers + played.seeders;
+        println!(
+            "{}",
+            json!({ "arm": arm.name(), "hours": hours, "online": online, "seconds": start.elapsed().as_secs_f64() })
+        );
+    }
     Ok(())
 }
