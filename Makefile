@@ -11,7 +11,7 @@ IMAGE_REPOSITORY ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build demo demo-down test e2e lint fmt crds images assets tools deny \
-	bench bench-scheduler bench-download bench-edge bench-transcode bench-operator
+	bench bench-scheduler bench-download bench-edge bench-transcode bench-operator bench-delivery
 
 help: ## Show this list
 	@grep -hE '^[a-z][a-z0-9-]*:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -63,7 +63,7 @@ crds: ## Write the custom resource definitions to crds/generated, into the chart
 images: build ## Build the container images as OCI archives in the cache
 	@$(CARGO_TARGET_DIR)/release/videocloud-cluster build-images
 
-bench: bench-scheduler bench-download bench-edge bench-transcode bench-operator ## Every benchmark, beside its peers
+bench: bench-scheduler bench-download bench-edge bench-transcode bench-operator bench-delivery ## Every benchmark, beside its peers
 
 bench-scheduler: ## Solver, estimator and policies
 	@cargo bench --locked -p videocloud-scheduler --bench scheduler
@@ -75,3 +75,5 @@ bench-transcode: setup tools ## Chunked, whole, and separate encodes
 	@cargo bench --locked -p videocloud-transcoder --bench chunking
 bench-operator: setup ## Memory per object, API writes per video
 	@cargo bench --locked -p videocloud-operator --bench objects
+bench-delivery: setup ## Announces: videocloud, aquatic_udp, opentracker
+	@cargo bench --locked -p videocloud-tracker --bench announce

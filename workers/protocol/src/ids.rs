@@ -122,6 +122,21 @@ hex_id!(
     RunId, 16, "^[0-9a-f]{32}$", "32 lower-case hex digits"
 );
 
+hex_id!(
+    /// What BitTorrent knows a torrent by on the wire: its v1 info hash, or the first 20 bytes of its v2 info hash.
+    InfoHash, 20, "^[0-9a-f]{40}$", "40 lower-case hex digits"
+);
+
+impl InfoHash {
+    /// The wire form of a v2 info hash (BEP 52).
+    #[must_use]
+    pub fn of_v2(hash: &[u8; 32]) -> Self {
+        let mut bytes = [0; 20];
+        bytes.copy_from_slice(&hash[..20]);
+        Self(bytes)
+    }
+}
+
 impl RunId {
     /// The run that makes exactly this set of renditions, in whatever order they are named.
     #[must_use]

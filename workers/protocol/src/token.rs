@@ -8,6 +8,8 @@ use std::{fmt, path::Path, time::Duration};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use crate::ids::InfoHash;
+
 const VERSION: &str = "vct1";
 
 /// Why a token was not taken or a key not read.
@@ -113,6 +115,20 @@ impl TokenKey {
         }
     }
 
+    /// The secret in the announce URL of a namespace's torrent: 128 bits of the keyed hash of its info hash, in hex.
+    #[must_use]
+    pub fn announce_secret(&self, info_hash: &InfoHash) -> String {
+        hex::encode(&self.mac(&format!("vca1\n{info_hash}")).finalize().into_bytes()[..16])
+    }
+
+    /// Whether `secret` is that of [`TokenKey::announce_secret`], in constant time.
+    #[must_use]
+    pub fn verify_announce(&self, info_hash: &InfoHash, secret: &str) -> bool {
+        let mut bytes = [0; 16];
+        hex::decode_to_slice(secret, &mut bytes).is_ok()
+            && self.mac(&format!("vca1\n{info_hash}")).verify_truncated_left(&bytes).is_ok()
+    }
+
     /// The keyed hash of an edge path prefix and an expiry: the `signature` of a signed URL
     /// (`?expires=<seconds since 1970>&signature=<this>`), valid for every path below `prefix`.
     #[must_use]
@@ -154,6 +170,17 @@ mod tests {
             assert!(key(1).verify(&token.replacen(from, to, 1), Duration::ZERO).is_err());
         }
         assert!(key(1).verify("", Duration::ZERO).is_err());
+    }
+
+    #[test]
+    fn announce_secrets_are_of_one_torrent() {
+        let (a, b) = (InfoHash::from_bytes([1; 20]), InfoHash::from_bytes([2; 20]));
+        let secret = key(1).announce_secret(&a);
+        assert!(secret.len() == 32 && key(1).verify_announce(&a, &secret));
+        assert!(!key(1).verify_announce(&b, &secret) && !key(2).verify_announce(&a, &secret));
+        for bad in ["", &secret[..30], &format!("{secret}00"), "zz"] {
+            assert!(!key(1).verify_announce(&a, bad), "{bad}");
+        }
     }
 
     #[test]

@@ -10,7 +10,8 @@ use tokio::{
 use tracing_subscriber::EnvFilter;
 use videocloud_protocol::token::TokenKey;
 use videocloud_tracker::{
-    Settings, Tracker,
+    Delivery, Settings, Tracker,
+    bittorrent::udp::UdpServer,
     check::check,
     config::{Config, LogFormat},
     database::Database,
@@ -57,6 +58,10 @@ async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
             tracing::warn!("serving everybody everything (--insecure-no-auth)");
             Gate::open()
         }
+        None if config.bittorrent.open => {
+            tracing::info!("no --key-file: announces are served, the API is closed");
+            Gate::new(TokenKey::new(&rand::random::<[u8; 32]>()), config.uploader_token_file.as_deref())?
+        }
         None => return Err("failed to start: no --key-file; give one, or --insecure-no-auth to do without".into()),
     };
     let (mut terminated, mut interrupted) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -67,10 +72,22 @@ async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     let address = listener.local_addr()?;
     let database = Database::open(&config.database).await?;
     let settings = Settings { revalidate_after: config.revalidate_after, egress_capacity: config.egress_capacity };
-    let tracker = Tracker::new(database, settings);
+    let delivery = Delivery {
+        swarms: config.bittorrent.swarms(),
+        announce_key: config.key_file.as_deref().map(TokenKey::read).transpose()?,
+        announce_bases: config.bittorrent.announce_base.iter().map(ToString::to_string).collect(),
+    };
+    let tracker = Tracker::start(database, settings, delivery).await?;
+    let threads = usize::from(config.bittorrent.udp_threads);
+    let mut udp = Vec::new();
+    for address in &config.bittorrent.udp {
+        udp.push(UdpServer::start(*address, threads, &tracker.swarms, &tracker.counts)?);
+    }
+    let udp_addresses: Vec<String> = udp.iter().map(|server| server.address().to_string()).collect();
     let stopping = tracker.closing().clone();
     let served = tokio::spawn(serve(listener, router(tracker.clone(), gate), stopping.clone()));
-    tracing::info!(http = %address, database = %config.database, version = env!("CARGO_PKG_VERSION"), "serving");
+    let udp_addresses = udp_addresses.join(",");
+    tracing::info!(http = %address, udp = udp_addresses, database = %config.database, version = env!("CARGO_PKG_VERSION"), "serving");
     tokio::select! {
         _ = terminated.recv() => {}
         _ = interrupted.recv() => {}
@@ -78,6 +95,8 @@ async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     tracing::info!("stopping");
     stopping.cancel();
     served.await?;
+    // Before the swarms are written for the last time.
+    tokio::task::spawn_blocking(move || udp.into_iter().for_each(UdpServer::stop)).await?;
     tracker.close().await;
     Ok(())
 }

@@ -28,6 +28,12 @@ struct Route {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Request {
+    protocol: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Answer {
     method: &'static str,
     path: &'static str,
@@ -43,6 +49,11 @@ pub struct Metrics {
     running: Gauge<i64, AtomicI64>,
     uploaders: Gauge<i64, AtomicI64>,
     sent: Counter<u64, AtomicU64>,
+    bittorrent: Family<Request, Counter<u64, AtomicU64>>,
+    swarms: Gauge<i64, AtomicI64>,
+    peers: Gauge<i64, AtomicI64>,
+    interval: Gauge<i64, AtomicI64>,
+    samples: Gauge<i64, AtomicI64>,
 }
 
 impl Metrics {
@@ -59,9 +70,18 @@ impl Metrics {
         registry.register("running_tasks", "Tasks whose progress is kept", running.clone());
         registry.register("uploaders", "Uploaders whose table holds", uploaders.clone());
         registry.register_with_unit("uploaders_sent", "Sent by uploaders as they report", Unit::Bytes, sent.clone());
+        let bittorrent = Family::default();
+        let (swarms, peers, interval, samples) = <(Gauge, Gauge, Gauge, Gauge)>::default();
+        registry.register("bittorrent_requests", "BitTorrent requests by what became of them", bittorrent.clone());
+        registry.register("swarms", "Swarms somebody is in, or was in lately", swarms.clone());
+        registry.register("peers", "BitTorrent peers, without uploaders", peers.clone());
+        let help = "Time peers are told to wait between announces";
+        registry.register_with_unit("announce_interval", help, Unit::Seconds, interval.clone());
+        registry.register("samples", "Samples of the interval that was finished last", samples.clone());
         let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The program", version);
-        Self { registry: Arc::new(registry), answers, seconds, running, uploaders, sent }
+        let registry = Arc::new(registry);
+        Self { registry, answers, seconds, running, uploaders, sent, bittorrent, swarms, peers, interval, samples }
     }
 
     /// Counts an answer.
@@ -79,6 +99,26 @@ impl Metrics {
     pub fn uploaders(&self, uploaders: usize, sent: u64) {
         self.uploaders.set(i64::try_from(uploaders).unwrap_or(i64::MAX));
         self.sent.inner().store(sent, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// Sets how often something became of BitTorrent requests since the start, and what peers are told to wait.
+    pub fn bittorrent(&self, counts: impl Iterator<Item = (&'static str, &'static str, u64)>, interval: u32) {
+        for (protocol, outcome, count) in counts {
+            let counter = self.bittorrent.get_or_create(&Request { protocol, outcome });
+            counter.inner().store(count, std::sync::atomic::Ordering::Relaxed);
+        }
+        self.interval.set(i64::from(interval));
+    }
+
+    /// Sets the number of swarms and of peers.
+    pub fn swarms(&self, swarms: usize, peers: usize) {
+        self.swarms.set(i64::try_from(swarms).unwrap_or(i64::MAX));
+        self.peers.set(i64::try_from(peers).unwrap_or(i64::MAX));
+    }
+
+    /// Sets the number of samples of the last finished interval.
+    pub fn samples(&self, samples: usize) {
+        self.samples.set(i64::try_from(samples).unwrap_or(i64::MAX));
     }
 
     /// The text to serve.

@@ -7,10 +7,14 @@ use std::{
 
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use videocloud_protocol::token::TokenKey;
 
 use crate::{
+    bittorrent::{Counts, web::Rooms},
     database::{Database, DatabaseError},
     metrics::Metrics,
+    pools::{self, Tables},
+    swarms::{self, History, SwarmSettings, Swarms},
     tasks::Journal,
     uploaders::Fleet,
 };
@@ -19,6 +23,10 @@ use crate::{
 const MAX_RUNNING: usize = 20_000;
 /// How often progress becomes visible.
 const TICK: Duration = Duration::from_millis(500);
+/// How often peers that are gone are removed.
+const SWEEP: Duration = Duration::from_secs(10);
+/// How long swarms may take to be written when the tracker ends.
+const LAST_WRITE: Duration = Duration::from_secs(10);
 
 /// What decides how a tracker answers.
 #[derive(Debug, Clone)]
@@ -29,38 +37,87 @@ pub struct Settings {
     pub egress_capacity: Option<u64>,
 }
 
+/// What decides how the BitTorrent tracker answers.
+#[derive(Debug, Clone, Default)]
+pub struct Delivery {
+    /// How swarms are kept.
+    pub swarms: SwarmSettings,
+    /// What makes the secrets of namespaces' torrents; without it they need none.
+    pub announce_key: Option<TokenKey>,
+    /// How peers reach the tracker, for example `http://tracker.example:7080` or `udp://tracker.example:7081`.
+    pub announce_bases: Vec<String>,
+}
+
 /// A running tracker.
 #[derive(Debug)]
 pub struct Tracker {
     pub(crate) database: Database,
     pub(crate) settings: Settings,
+    /// How peers reach the tracker.
+    pub(crate) announce_bases: Vec<String>,
     pub(crate) metrics: Metrics,
     journal: Mutex<Journal>,
     visible: watch::Sender<u64>,
     fleet: Mutex<Fleet>,
+    /// Swarms of BitTorrent peers.
+    pub swarms: Arc<Swarms>,
+    pub(crate) history: Arc<History>,
+    /// What became of BitTorrent requests.
+    pub counts: Arc<Counts>,
+    pub(crate) rooms: Rooms,
     owned: TaskTracker,
     closing: CancellationToken,
 }
 
 impl Tracker {
-    /// A tracker on an open database. End it with [`Tracker::close`].
+    /// A tracker on an open database, without what is kept there of swarms and pools. End it with [`Tracker::close`].
     #[must_use]
     pub fn new(database: Database, settings: Settings) -> Arc<Self> {
+        let swarms = Arc::new(Swarms::new(SwarmSettings::default(), None));
+        Self::with(database, settings, Vec::new(), swarms, History::new(0, 0), Tables::default())
+    }
+
+    /// A tracker on an open database, with the swarms and tables that are kept there. End it with [`Tracker::close`].
+    ///
+    /// # Errors
+    /// [`DatabaseError`] when they cannot be read.
+    pub async fn start(database: Database, settings: Settings, delivery: Delivery) -> Result<Arc<Self>, DatabaseError> {
+        let swarms = Arc::new(Swarms::new(delivery.swarms, delivery.announce_key));
+        let history = swarms.load(&database).await?;
+        let tables = pools::load(&database).await?;
+        Ok(Self::with(database, settings, delivery.announce_bases, swarms, history, tables))
+    }
+
+    fn with(
+        database: Database,
+        settings: Settings,
+        announce_bases: Vec<String>,
+        swarms: Arc<Swarms>,
+        history: History,
+        tables: Tables,
+    ) -> Arc<Self> {
         let journal = Journal::new(database.starts(), MAX_RUNNING);
-        let fleet = Fleet::new(settings.egress_capacity, database.starts());
+        let fleet = Fleet::new(settings.egress_capacity, database.starts(), tables);
         let visible = watch::Sender::new(journal.ceiling());
         let tracker = Arc::new(Self {
             database,
             settings,
+            announce_bases,
             metrics: Metrics::new(),
             journal: Mutex::new(journal),
             visible,
             fleet: Mutex::new(fleet),
+            swarms,
+            history: Arc::new(history),
+            counts: Arc::default(),
+            rooms: Rooms::default(),
             owned: TaskTracker::new(),
             closing: CancellationToken::new(),
         });
         let ticking = Arc::clone(&tracker);
         tracker.owned.spawn(async move { ticking.show_progress().await });
+        let measuring = Arc::clone(&tracker);
+        tracker.owned.spawn(async move { measuring.measure().await });
         tracker
     }
 
@@ -69,6 +126,9 @@ impl Tracker {
         self.closing.cancel();
         self.owned.close();
         self.owned.wait().await;
+        if tokio::time::timeout(LAST_WRITE, self.write_swarms()).await.is_err() {
+            tracing::warn!("swarms were not written in time; the last turn of the interval stands");
+        }
         self.database.close().await;
     }
 
@@ -107,6 +167,50 @@ impl Tracker {
         write: impl Future<Output = Result<T, DatabaseError>> + Send + 'static,
     ) -> Result<T, DatabaseError> {
         self.owned.spawn(write).await.unwrap_or(Err(DatabaseError::Corrupt("the answer of a write that panicked")))
+    }
+
+    /// Tells the swarms of owners, after something changed them.
+    pub(crate) fn show_owners(&self) {
+        if let Some(roster) = self.fleet(|fleet| fleet.refresh(Instant::now())) {
+            self.swarms.set_roster(roster);
+        }
+    }
+
+    /// Ends intervals when they are over, follows the load, and removes peers that are gone.
+    async fn measure(&self) {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let (mut looked, mut swept) = (Instant::now(), Instant::now());
+        while self.closing.run_until_cancelled(ticks.tick()).await.is_some() {
+            self.swarms.load.look(looked.elapsed());
+            looked = Instant::now();
+            let now = self.swarms.now();
+            if self.history.is_due(&self.swarms, now) {
+                let allocations = self.fleet(|fleet| fleet.tables().allocations(Instant::now()));
+                self.beside(move |swarms, history| history.turn(swarms, &allocations, now)).await;
+                self.write_swarms().await;
+            }
+            if swept.elapsed() >= SWEEP {
+                swept = Instant::now();
+                if let Some((swarms, peers)) = self.beside(move |swarms, _| swarms.sweep(now)).await {
+                    self.metrics.swarms(swarms, peers);
+                }
+                self.show_owners();
+            }
+        }
+    }
+
+    /// Passes over all swarms beside the threads that serve: a million sessions take a tenth of a second. `None` if it panicked.
+    async fn beside<T: Send + 'static>(&self, pass: impl FnOnce(&Swarms, &History) -> T + Send + 'static) -> Option<T> {
+        let (swarms, history) = (Arc::clone(&self.swarms), Arc::clone(&self.history));
+        tokio::task::spawn_blocking(move || pass(&swarms, &history)).await.ok()
+    }
+
+    async fn write_swarms(&self) {
+        let Some(snapshot) = self.beside(Swarms::snapshot).await.flatten() else { return };
+        if let Err(error) = swarms::write_snapshot(&self.database, snapshot).await {
+            tracing::warn!(%error, "swarms not written; a restart now loses more than an interval");
+        }
     }
 
     async fn show_progress(&self) {

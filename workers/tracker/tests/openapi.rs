@@ -59,7 +59,7 @@ async fn requests_and_answers_conform() {
     let worker = support::token(&Grant::Task(task.clone()));
     let result = downloaded(content(1, Visibility::Public), Vec::new());
     let id = content(1, Visibility::Public).id;
-    let report = UploaderReport { capacity: 5, swarms: Vec::new(), endpoint: None };
+    let report = UploaderReport { capacity: 5, ..UploaderReport::default() };
     let publication = json!({ "uid": "u", "content": id, "access": "Public", "renditions": [] });
     let renditions = json!(RenditionsRequest { keys: Vec::new(), sources: vec![id] });
     let sync = json!(ClaimSync { claims: Vec::new(), grace_seconds: 60 });
@@ -67,6 +67,8 @@ async fn requests_and_answers_conform() {
     let request = json!(claim("a", "team", &wish));
     let key = wish.key();
     let edge = "/v1/publications/{namespace}/{name}";
+    let (table, models) = ("/v1/pools/{pool}/table", "/v1/pools/{pool}/models");
+    let rates = json!({ "generation": 1, "ttlSeconds": 60, "rates": [{ "content": id, "bittorrent": 1, "http": 2 }] });
     let calls: Vec<(&str, &str, String, &str, Option<Value>)> = vec![
         ("/v1/claims/{key}", "put", format!("/v1/claims/{key}"), &operator, Some(request)),
         ("/v1/claims/sync", "post", "/v1/claims/sync".into(), &operator, Some(sync)),
@@ -79,6 +81,13 @@ async fn requests_and_answers_conform() {
         (edge, "get", "/v1/publications/team/v".into(), &uploader, None),
         (edge, "delete", "/v1/publications/team/v".into(), &operator, None),
         ("/v1/uploaders/{name}/report", "post", "/v1/uploaders/e/report".into(), &uploader, Some(json!(report))),
+        ("/v1/samples", "get", "/v1/samples?after=0".into(), &operator, None),
+        ("/v1/contents/{id}/announce", "get", format!("/v1/contents/{id}/announce"), &uploader, None),
+        (table, "put", "/v1/pools/p/table".into(), &operator, Some(rates)),
+        (table, "get", "/v1/pools/p/table".into(), &operator, None),
+        (models, "put", "/v1/pools/p/models".into(), &operator, Some(json!({ "generation": 1, "body": "bW9kZWw=" }))),
+        (models, "get", "/v1/pools/p/models".into(), &operator, None),
+        ("/v1/pools/{pool}", "delete", "/v1/pools/p".into(), &operator, None),
         ("/v1/tasks/{task}", "delete", format!("/v1/tasks/{task}"), &operator, None),
         ("/healthz", "get", "/healthz".into(), "", None),
         ("/readyz", "get", "/readyz".into(), "", None),

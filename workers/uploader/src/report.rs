@@ -64,7 +64,8 @@ impl Reporter {
     /// One report; false when it was not taken.
     async fn report(&self) -> bool {
         let swarms = self.swarms.take_counts();
-        let report = UploaderReport { capacity: self.capacity, swarms, endpoint: self.endpoint.clone() };
+        let endpoint = self.endpoint.clone();
+        let report = UploaderReport { capacity: self.capacity, swarms, endpoint, ..UploaderReport::default() };
         let error = match tokio::time::timeout(TIMEOUT, self.tracker.report_uploader(&self.name, &report)).await {
             Ok(Ok(table)) => {
                 let outcome = self.swarms.take_table(table);

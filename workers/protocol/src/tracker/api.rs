@@ -1,5 +1,7 @@
 //! Requests and answers of `/v1`. The OpenAPI document the tracker serves describes the same.
 
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -161,10 +163,30 @@ pub struct UploaderSwarm {
     pub http_bytes: u64,
     /// Requests under way.
     pub requests: u32,
+    /// Bytes sent to BitTorrent peers, over the peer wire and as a web seed.
+    #[serde(default)]
+    pub bittorrent_bytes: u64,
+    /// Bytes that connected peers came to have since the last report, by their HAVEs.
+    #[serde(default)]
+    pub have_bytes: u64,
+    /// Connected peers that lack pieces, after a handshake.
+    #[serde(default)]
+    pub leechers: u32,
+    /// Connected peers that lack none.
+    #[serde(default)]
+    pub seeders: u32,
+}
+
+impl UploaderSwarm {
+    /// Nothing sent of `content` yet.
+    #[must_use]
+    pub const fn new(content: ContentId) -> Self {
+        Self { content, http_bytes: 0, requests: 0, bittorrent_bytes: 0, have_bytes: 0, leechers: 0, seeders: 0 }
+    }
 }
 
 /// `POST /v1/uploaders/{name}/report`, every 10 s.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct UploaderReport {
@@ -175,20 +197,48 @@ pub struct UploaderReport {
     /// Where clients reach it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
+    /// The cluster it is in; empty without clusters.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub cluster: String,
+    /// Where BitTorrent peers reach it, at most 4; the tracker names it to the peers of swarms it owns.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
+    pub bittorrent: Vec<SocketAddr>,
+    /// Generation of the table it holds; 0 for none. The answer may then say that it is unchanged.
+    #[serde(default)]
+    pub generation: u64,
 }
 
-/// What one content may be sent at.
+/// What one content may be sent at by one uploader.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
 pub struct SwarmRate {
     /// The content.
     pub content: ContentId,
     /// Bytes per second over HTTP.
     pub http: u64,
+    /// Bytes per second to BitTorrent peers (S), over the peer wire and as a web seed.
+    #[serde(default)]
+    pub bittorrent: u64,
+    /// Most that `bittorrent` may grow to by borrowing what others leave unused; 0 for no borrowing.
+    #[serde(default)]
+    pub ceiling: u64,
+    /// Weight times marginal gain, thousandths: who borrows first.
+    #[serde(default)]
+    pub marginal_milli: u32,
+}
+
+impl SwarmRate {
+    /// `content` at a standstill.
+    #[must_use]
+    pub const fn new(content: ContentId) -> Self {
+        Self { content, http: 0, bittorrent: 0, ceiling: 0, marginal_milli: 0 }
+    }
 }
 
 /// Answer to a report.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct UploaderTable {
@@ -196,8 +246,14 @@ pub struct UploaderTable {
     pub generation: u64,
     /// Seconds it holds on the receiver's monotonic clock.
     pub ttl_seconds: u64,
-    /// Bytes per second for contents the table does not name.
+    /// Bytes per second over HTTP for contents the table does not name.
     pub default_rate: u64,
+    /// Bytes per second to BitTorrent peers for contents the table does not name.
+    #[serde(default)]
+    pub default_bittorrent: u64,
+    /// The table named in the report holds on, with this time to live; the other fields say nothing.
+    #[serde(default)]
+    pub unchanged: bool,
     /// The others.
     pub rates: Vec<SwarmRate>,
 }

@@ -10,8 +10,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
 use super::{
-    ClaimAnswer, ClaimRequest, ClaimSync, ClaimSyncAnswer, RenditionsAnswer, RenditionsRequest, Updates,
-    UploaderReport, UploaderTable,
+    AnnounceUrls, ClaimAnswer, ClaimRequest, ClaimSync, ClaimSyncAnswer, ModelSnapshot, PoolTable, RenditionsAnswer,
+    RenditionsRequest, SamplesAnswer, TableReceipt, Updates, UploaderReport, UploaderTable,
 };
 use crate::{
     content::ContentManifest,
@@ -21,6 +21,8 @@ use crate::{
 };
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+/// For bodies of a hundred thousand swarms.
+const LARGE_TIMEOUT: Duration = Duration::from_secs(60);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a call failed.
@@ -277,5 +279,66 @@ impl Client {
     /// [`ClientError`].
     pub async fn report_uploader(&self, name: &str, report: &UploaderReport) -> Result<UploaderTable, ClientError> {
         self.send("report an uploader", Method::POST, &format!("/v1/uploaders/{name}/report"), report).await
+    }
+
+    /// Waits up to `wait` for samples of intervals after `interval` that are finished.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn samples(&self, interval: u64, wait: Duration) -> Result<SamplesAnswer, ClientError> {
+        let path = format!("/v1/samples?after={interval}&wait={}", wait.as_secs());
+        self.call("read samples", Method::GET, &path, None::<&()>, wait + LARGE_TIMEOUT).await
+    }
+
+    /// Puts a pool's table of rates in force.
+    ///
+    /// # Errors
+    /// [`ClientError`], with status 409 when a newer one is in force.
+    pub async fn put_table(&self, pool: &str, table: &PoolTable) -> Result<TableReceipt, ClientError> {
+        self.call("put a table", Method::PUT, &format!("/v1/pools/{pool}/table"), Some(table), LARGE_TIMEOUT).await
+    }
+
+    /// The table of a pool that was put last; `None` when none was.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn table(&self, pool: &str) -> Result<Option<PoolTable>, ClientError> {
+        self.find("read a table", &format!("/v1/pools/{pool}/table")).await
+    }
+
+    /// Takes a pool's table out of force.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn delete_pool(&self, pool: &str) -> Result<(), ClientError> {
+        let path = format!("/v1/pools/{pool}");
+        self.call::<(), serde_json::Value>("forget a pool", Method::DELETE, &path, None, CALL_TIMEOUT).await.map(drop)
+    }
+
+    /// Keeps a pool's models.
+    ///
+    /// # Errors
+    /// [`ClientError`], with status 409 when those of a newer generation are kept.
+    pub async fn put_models(&self, pool: &str, models: &ModelSnapshot) -> Result<(), ClientError> {
+        let path = format!("/v1/pools/{pool}/models");
+        self.call::<_, serde_json::Value>("keep models", Method::PUT, &path, Some(models), LARGE_TIMEOUT)
+            .await
+            .map(drop)
+    }
+
+    /// A pool's models; `None` when none are kept.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn models(&self, pool: &str) -> Result<Option<ModelSnapshot>, ClientError> {
+        self.find("read models", &format!("/v1/pools/{pool}/models")).await
+    }
+
+    /// The trackers a torrent of a content names; `None` when the index does not know the content.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn announce_urls(&self, id: &ContentId) -> Result<Option<AnnounceUrls>, ClientError> {
+        self.find("read announce URLs", &format!("/v1/contents/{id}/announce")).await
     }
 }

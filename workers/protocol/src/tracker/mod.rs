@@ -2,9 +2,13 @@
 
 mod api;
 mod client;
+mod delivery;
 
 pub use api::{
     ClaimAnswer, ClaimOwner, ClaimRequest, ClaimSync, ClaimSyncAnswer, LiveClaim, RenditionsAnswer, RenditionsRequest,
     SwarmRate, Updates, UploaderReport, UploaderSwarm, UploaderTable, Wanted,
 };
 pub use client::{Client, ClientError};
+pub use delivery::{
+    AnnounceUrls, IntervalSamples, ModelSnapshot, PoolRate, PoolTable, Sample, SampleFlag, SamplesAnswer, TableReceipt,
+};

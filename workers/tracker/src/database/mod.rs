@@ -141,7 +141,10 @@ fn migrations() -> Migrator {
     let migration = |version, name: &'static str, text: &'static str| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)
     };
-    Migrator::with_migrations(vec![migration(1, "index", include_str!("migrations/0001_index.sql"))])
+    Migrator::with_migrations(vec![
+        migration(1, "index", include_str!("migrations/0001_index.sql")),
+        migration(2, "swarms", include_str!("migrations/0002_swarms.sql")),
+    ])
 }
 
 async fn count_start(writer: &AnyPool) -> Result<(String, u64), DatabaseError> {

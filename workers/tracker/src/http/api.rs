@@ -14,7 +14,7 @@ use axum::{
 use schemars::{Schema, SchemaGenerator};
 
 use super::{Access, Gate, Problem, access::guard, probes};
-use crate::{Tracker, claims, metrics::Metrics, publications, tasks, uploaders};
+use crate::{Tracker, bittorrent, claims, metrics::Metrics, pools, publications, swarms, tasks, uploaders};
 
 /// What handlers share.
 pub type Shared = Arc<Tracker>;
@@ -106,6 +106,8 @@ fn api(gate: Arc<Gate>, metrics: Metrics) -> Api {
     let api = tasks::http::routes(api);
     let api = publications::http::routes(api);
     let api = uploaders::http::routes(api);
+    let api = swarms::http::routes(api);
+    let api = pools::http::routes(api);
     probes::routes(api)
 }
 
@@ -119,7 +121,9 @@ pub(super) fn operations() -> Vec<Operation> {
 /// The whole HTTP service.
 pub fn router(tracker: Shared, gate: Gate) -> Router {
     let api = api(Arc::new(gate), tracker.metrics.clone());
+    // Peers speak bencode and WebSocket, and show no tokens: not operations of the API.
     api.router
+        .merge(bittorrent::http::routes())
         .fallback(|| async { Problem::not_found("no such path; see /v1/openapi.json") })
         .method_not_allowed_fallback(|| async {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "no such method on this path; see /v1/openapi.json")

@@ -1,12 +1,16 @@
 //! How much a request may hold, beside its size: lengths of lists and texts, ranges of numbers.
 
+use std::collections::HashSet;
+
 use videocloud_protocol::{
     content::{ContentManifest, Visibility},
     failure::Failure,
     publication::Publication,
     rendition::RenditionSummary,
     task::{Outcome, PlanOutcome, Progress, SourceReport, TaskResult},
-    tracker::{ClaimOwner, ClaimRequest, ClaimSync, RenditionsRequest, UploaderReport, Wanted},
+    tracker::{
+        ClaimOwner, ClaimRequest, ClaimSync, ModelSnapshot, PoolTable, RenditionsRequest, UploaderReport, Wanted,
+    },
 };
 
 /// A request that can say whether it is within bounds.
@@ -166,6 +170,37 @@ impl Bounded for Publication {
 impl Bounded for UploaderReport {
     fn check(&self) -> Result<(), String> {
         list("swarms", self.swarms.len(), 100_000)?;
-        optional("endpoint", self.endpoint.as_ref(), 2048)
+        list("bittorrent", self.bittorrent.len(), 4)?;
+        optional("endpoint", self.endpoint.as_ref(), 2048)?;
+        cluster(&self.cluster)
+    }
+}
+
+fn cluster(value: &str) -> Result<(), String> {
+    if value.is_empty() { Ok(()) } else { name("cluster", value) }
+}
+
+impl Bounded for PoolTable {
+    fn check(&self) -> Result<(), String> {
+        size("generation", self.generation)?;
+        list("rates", self.rates.len(), 1_000_000)?;
+        if self.ttl_seconds > 3600 {
+            return Err("ttlSeconds: at most 3600".to_owned());
+        }
+        let mut seen = HashSet::with_capacity(self.rates.len());
+        for rate in &self.rates {
+            cluster(&rate.cluster)?;
+            if !seen.insert((rate.content, rate.cluster.as_str())) {
+                return Err(format!("rates: content {} is named twice in a cluster", rate.content));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Bounded for ModelSnapshot {
+    fn check(&self) -> Result<(), String> {
+        size("generation", self.generation)?;
+        text("body", &self.body, 64 << 20)
     }
 }

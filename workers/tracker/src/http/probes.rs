@@ -43,6 +43,8 @@ async fn metrics(State(tracker): State<Shared>) -> impl IntoResponse {
     tracker.metrics.running(tracker.journal(|journal| journal.len()));
     let (uploaders, sent) = tracker.fleet(|fleet| (fleet.live(Instant::now()), fleet.sent_bytes()));
     tracker.metrics.uploaders(uploaders, sent);
+    tracker.metrics.bittorrent(tracker.counts.all(), tracker.swarms.load.interval());
+    tracker.metrics.samples(tracker.history.after(0).last().map_or(0, |last| last.samples.len()));
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], tracker.metrics.text())
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use sqlx::{AnyConnection, Row};
 use videocloud_protocol::{
+    content::ContentManifest,
     failure::Failure,
     ids::{ClaimKey, TaskId, TaskKind},
     task::{DownloadOutcome, Outcome, PlanOutcome, Progress, TaskResult},
@@ -53,6 +54,17 @@ async fn write(tracker: &Tracker, task: &TaskId, result: &TaskResult) -> Result<
     register(&mut tx, task, result).await?;
     tx.commit().await?;
     reservation.committed(task);
+    if let TaskResult::Succeeded(Outcome::Download(outcome)) = result {
+        serve_torrent(tracker, &outcome.content).await?;
+    }
+    Ok(())
+}
+
+/// The content's torrent may be announced from now on; to everybody, if anybody fetched the content without credentials.
+async fn serve_torrent(tracker: &Tracker, manifest: &ContentManifest) -> Result<(), DatabaseError> {
+    if let Some(found) = contents::find(tracker.database.read(), &manifest.id).await? {
+        tracker.swarms.know(&ContentManifest { visibility: found.visibility, ..manifest.clone() });
+    }
     Ok(())
 }
 

@@ -10,7 +10,10 @@ use axum::{
 use schemars::SchemaGenerator;
 use videocloud_protocol::tracker::{UploaderReport, UploaderTable};
 
-use crate::http::{Access, Api, Body, Operation, Problem, Shared, name};
+use crate::{
+    http::{Access, Api, Body, Operation, Problem, Shared, name},
+    swarms::{ServedBytes, millis},
+};
 
 /// Adds the operation.
 pub fn routes(api: Api) -> Api {
@@ -28,6 +31,22 @@ async fn post_report(
     Body(report): Body<UploaderReport>,
 ) -> Result<Json<UploaderTable>, Problem> {
     name("name", &uploader).map_err(Problem::bad_request)?;
-    let table = tracker.fleet(|fleet| fleet.report(&uploader, &report, Instant::now()));
-    table.map(Json).map_err(|error| Problem::new(StatusCode::TOO_MANY_REQUESTS, error.to_string()))
+    let reported = tracker.fleet(|fleet| fleet.report(&uploader, &report, Instant::now()));
+    let reported = reported.map_err(|error| Problem::new(StatusCode::TOO_MANY_REQUESTS, error.to_string()))?;
+    if let Some(roster) = reported.roster {
+        tracker.swarms.set_roster(roster);
+    }
+    let now = tracker.swarms.now();
+    let span = now.saturating_sub(millis(reported.span.end - reported.span.start))..now;
+    for swarm in &report.swarms {
+        let served = ServedBytes {
+            content: swarm.content,
+            bittorrent: swarm.bittorrent_bytes,
+            http: swarm.http_bytes,
+            have: swarm.have_bytes,
+            leechers: swarm.leechers,
+        };
+        tracker.swarms.served(&served, span.clone());
+    }
+    Ok(Json(reported.table))
 }

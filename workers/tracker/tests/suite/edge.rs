@@ -92,8 +92,8 @@ pub async fn renditions_are_found_by_key_and_by_source(location: &DatabaseLocati
 }
 
 pub async fn uploaders_get_tables_that_grow(location: &DatabaseLocation) {
-    let swarm = UploaderSwarm { content: ContentId::from_bytes([1; 32]), http_bytes: 7, requests: 1 };
-    let report = UploaderReport { capacity: 1000, swarms: vec![swarm], endpoint: None };
+    let swarm = UploaderSwarm { http_bytes: 7, requests: 1, ..UploaderSwarm::new(ContentId::from_bytes([1; 32])) };
+    let report = UploaderReport { capacity: 1000, swarms: vec![swarm], ..UploaderReport::default() };
     let tracker = Running::start(location).await;
     let table = tracker.uploader().report_uploader("edge-0", &report).await.unwrap();
     assert_eq!((table.rates.len(), table.rates[0].http), (1, 1000));

@@ -21,7 +21,7 @@ use videocloud_protocol::{
     tracker::{ClaimOwner, ClaimRequest, Client, Wanted},
 };
 use videocloud_tracker::{
-    Settings, Tracker,
+    Delivery, Settings, Tracker,
     database::{Database, DatabaseLocation},
     http::{Gate, router, serve},
 };
@@ -65,7 +65,15 @@ impl Running {
     }
 
     pub async fn with(location: &DatabaseLocation, settings: Settings) -> Self {
-        let tracker = Tracker::new(Database::open(location).await.unwrap(), settings);
+        Self::serve(Tracker::new(Database::open(location).await.unwrap(), settings)).await
+    }
+
+    pub async fn delivering(location: &DatabaseLocation, delivery: Delivery) -> Self {
+        let settings = Settings { revalidate_after: Duration::from_secs(3600), egress_capacity: None };
+        Self::serve(Tracker::start(Database::open(location).await.unwrap(), settings, delivery).await.unwrap()).await
+    }
+
+    async fn serve(tracker: Arc<Tracker>) -> Self {
         let uploader = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(uploader.path(), UPLOADER_TOKEN).unwrap();
         let gate = Gate::new(Some(key()), Some(uploader.path())).unwrap();

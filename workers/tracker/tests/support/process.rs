@@ -20,10 +20,16 @@ pub struct Process {
 impl Process {
     /// Starts the tracker on `database`; `limits` is shell text run before it, for example `ulimit -f 100`.
     pub fn start(database: &str, key_file: &Path, limits: &str) -> Self {
+        Self::start_with(database, key_file, limits, &["--http", "127.0.0.1:0"])
+    }
+
+    /// With these flags beside the log's, the database's and the key's.
+    pub fn start_with(database: &str, key_file: &Path, limits: &str, flags: &[&str]) -> Self {
         let script = format!("{limits}\nexec \"$0\" \"$@\"");
         let mut child = Command::new("sh")
             .args(["-c", &script, env!("CARGO_BIN_EXE_videocloud-tracker")])
-            .args(["--http", "127.0.0.1:0", "--log-format", "json", "--database", database, "--key-file"])
+            .args(flags)
+            .args(["--log-format", "json", "--database", database, "--key-file"])
             .arg(key_file)
             .env("RUST_LOG", "info")
             .stderr(Stdio::piped())

@@ -112,8 +112,8 @@ mod tests {
     }
 
     fn table(generation: u64, http: u64) -> UploaderTable {
-        let rates = vec![SwarmRate { content: content(1), http }];
-        UploaderTable { generation, ttl_seconds: 30, default_rate: 7, rates }
+        let rates = vec![SwarmRate { http, ..SwarmRate::new(content(1)) }];
+        UploaderTable { generation, ttl_seconds: 30, default_rate: 7, rates, ..UploaderTable::default() }
     }
 
     #[test]

@@ -136,7 +136,7 @@ impl Swarms {
                 let requests = swarm.requests.load(Ordering::Relaxed);
                 let busy = http_bytes > 0 || requests > 0;
                 if busy {
-                    counts.push(UploaderSwarm { content: swarm.content, http_bytes, requests });
+                    counts.push(UploaderSwarm { http_bytes, requests, ..UploaderSwarm::new(swarm.content) });
                 }
                 // Whoever holds it is about to send, whatever the counters say.
                 busy || Arc::strong_count(swarm) > 1
@@ -223,10 +223,10 @@ mod tests {
         let sending = swarms.send(content(1));
         sending.sent(10, 10);
         let counts = swarms.take_counts();
-        assert_eq!(counts, [UploaderSwarm { content: content(1), http_bytes: 10, requests: 1 }]);
+        assert_eq!(counts, [UploaderSwarm { http_bytes: 10, requests: 1, ..UploaderSwarm::new(content(1)) }]);
         swarms.put_back(counts);
         drop(sending);
-        assert_eq!(swarms.take_counts(), [UploaderSwarm { content: content(1), http_bytes: 10, requests: 0 }]);
+        assert_eq!(swarms.take_counts(), [UploaderSwarm { http_bytes: 10, ..UploaderSwarm::new(content(1)) }]);
         assert!(swarms.take_counts().is_empty());
         assert_eq!(swarms.active(), 0);
     }
@@ -238,8 +238,8 @@ mod tests {
         assert_eq!(sending.try_pass(4096), None);
         let waiting = tokio::spawn(async move { sending.pass(4096).await });
         tokio::task::yield_now().await;
-        let rates = vec![SwarmRate { content: content(1), http: 1_000_000 }];
-        swarms.take_table(UploaderTable { generation: 1, ttl_seconds: 30, default_rate: 0, rates }).unwrap();
+        let rates = vec![SwarmRate { http: 1_000_000, ..SwarmRate::new(content(1)) }];
+        swarms.take_table(UploaderTable { generation: 1, ttl_seconds: 30, rates, ..UploaderTable::default() }).unwrap();
         assert_eq!(waiting.await.unwrap(), MIN_PIECE);
         assert_eq!(swarms.send(content(2)).try_pass(1), None);
     }

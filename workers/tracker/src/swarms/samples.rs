@@ -1,0 +1,144 @@
+//! Finished intervals: made from the tallies when their time has come, kept for a while, waited for by schedulers.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use tokio::sync::watch;
+use videocloud_protocol::{
+    ids::{ContentId, InfoHash},
+    tracker::{IntervalSamples, Sample, SampleFlag},
+};
+
+use super::{
+    interval::Millis,
+    known::Known,
+    shard::is_over,
+    store::Swarms,
+    tally::{Allocated, Tally},
+};
+
+/// Finished intervals that are kept.
+const KEPT: usize = 4;
+
+/// What the tables in force say, for samples.
+#[derive(Debug, Clone, Default)]
+pub struct Allocations {
+    /// The newest generation among the tables.
+    pub generation: u64,
+    /// By content, over all clusters.
+    pub rates: HashMap<ContentId, Allocated>,
+}
+
+/// Finished intervals.
+#[derive(Debug)]
+pub struct History {
+    kept: Mutex<VecDeque<Arc<IntervalSamples>>>,
+    newest: watch::Sender<u64>,
+    /// Added to the clock's interval numbers: they go on when a restart changes the length of intervals.
+    offset: u64,
+    /// Intervals up to this one were not watched from their beginning.
+    partial: u64,
+}
+
+impl History {
+    /// No interval is finished. `offset` is added to the numbers of the clock's intervals; `partial` is the last that begins before
+    /// now.
+    #[must_use]
+    pub fn new(offset: u64, partial: u64) -> Self {
+        Self { kept: Mutex::default(), newest: watch::Sender::new(0), offset, partial }
+    }
+
+    pub(super) const fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Tells when there is more.
+    #[must_use]
+    pub fn newest(&self) -> watch::Receiver<u64> {
+        self.newest.subscribe()
+    }
+
+    /// Kept intervals after `after`, oldest first.
+    #[must_use]
+    pub fn after(&self, after: u64) -> Vec<Arc<IntervalSamples>> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter().filter(|samples| samples.interval > after).map(Arc::clone).collect()
+    }
+
+    /// Whether an interval is over at `now`.
+    #[must_use]
+    pub fn is_due(&self, swarms: &Swarms, now: Millis) -> bool {
+        swarms.shards().next().is_some_and(|shard| is_over(&shard.open, now))
+    }
+
+    /// Ends every interval that is over at `now`, and finishes the ones before. Returns whether any was.
+    pub fn turn(&self, swarms: &Swarms, allocations: &Allocations, now: Millis) -> bool {
+        let mut turned = false;
+        loop {
+            let open = swarms.shards().next().map(|shard| shard.open);
+            let Some(open) = open.filter(|open| is_over(open, now)) else { return turned };
+            let finished: Vec<_> = swarms.shards().flat_map(|mut shard| shard.turn()).collect();
+            turned = true;
+            let Some(number) = open.current().checked_sub(1) else { continue };
+            let millis = open.length();
+            let sample = |finished| self.sample(finished, number, millis, swarms, allocations);
+            let mut samples: Vec<Sample> = finished.into_iter().map(sample).collect();
+            samples.sort_unstable_by_key(|sample| sample.info_hash);
+            // The wall clock may have been set since; only people read it.
+            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let began = super::millis(since).saturating_sub(now.saturating_sub(open.previous().start));
+            let interval = self.offset + number + 1;
+            let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            while kept.len() >= KEPT {
+                kept.pop_front();
+            }
+            kept.push_back(Arc::new(IntervalSamples { interval, began, millis, samples }));
+            drop(kept);
+            self.newest.send_replace(interval);
+        }
+    }
+
+    fn sample(
+        &self,
+        (info_hash, known, tally): (InfoHash, Option<Known>, Tally),
+        number: u64,
+        millis: u64,
+        swarms: &Swarms,
+        allocations: &Allocations,
+    ) -> Sample {
+        let content = known.map(|known| known.content);
+        let allocated = content.and_then(|content| allocations.rates.get(&content).copied());
+        let blank = blank(info_hash, content, allocations.generation);
+        let mut sample = tally.sample(millis, swarms.rules.max_peer_rate, allocated, blank);
+        if number <= self.partial {
+            sample.flags.push(SampleFlag::Partial);
+        }
+        sample
+    }
+}
+
+const fn blank(info_hash: InfoHash, content: Option<ContentId>, generation: u64) -> Sample {
+    Sample {
+        content,
+        info_hash,
+        allocated: None,
+        bittorrent_bytes: 0,
+        http_bytes: 0,
+        downloaded_bytes: 0,
+        announced_bytes: 0,
+        uploaded_bytes: 0,
+        left_bytes: 0,
+        have_bytes: 0,
+        leechers_milli: 0,
+        progressing_milli: 0,
+        seeders_milli: 0,
+        connected_milli: 0,
+        reports_expected: 0,
+        reports_received: 0,
+        generation,
+        flags: Vec::new(),
+    }
+}
