@@ -10,8 +10,9 @@ use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use crate::servers::{TORRENTS, hash};
 
 const SOCKETS: usize = 8;
-/// Announces under way on each socket: so many that servers which take many at a time can.
-const WINDOW: usize = 64;
+/// Announces under way on each socket: so many that servers which take many at a time can, and no more than fit the socket
+/// buffer of one that leaves it at the system's default.
+const WINDOW: usize = 16;
 /// Distinct peers of the load.
 const PEERS: u32 = 100_000;
 /// Peers of [`fill`].
