@@ -10,8 +10,9 @@ use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use crate::servers::{TORRENTS, hash};
 
 const SOCKETS: usize = 8;
-/// Announces under way on each socket: so many that servers which take many at a time can.
-const WINDOW: usize = 64;
+/// Announces under way on each socket: so many that servers which take many at a time can, and no more than fit the socket
+/// buffer of one that leaves it at the system's default.
+const WINDOW: usize = 16;
 /// Distinct peers of the load.
 const PEERS: u32 = 100_000;
 /// Peers of [`fill`].
@@ -40,7 +41,7 @@ impl Source {
         panic!("{server} gives no connection id");
     }
 
-    fn announce(&self, peer: u32, torrent: u32, seeder: bool, want: i32) {
+    fn announce(&self, peer: u32, port: u32, torrent: u32, seeder: bool, want: i32) {
         let mut bytes = [0; 98];
         bytes[..8].copy_from_slice(&self.connection.to_be_bytes());
         bytes[11] = 1;
@@ -48,7 +49,7 @@ impl Source {
         bytes[36..40].copy_from_slice(&peer.to_be_bytes());
         bytes[64..72].copy_from_slice(&u64::from(!seeder).to_be_bytes());
         bytes[92..96].copy_from_slice(&want.to_be_bytes());
-        bytes[96..].copy_from_slice(&(1024 + peer % 60_000).to_be_bytes()[2..]);
+        bytes[96..].copy_from_slice(&(1024 + port % 60_000).to_be_bytes()[2..]);
         // A full buffer of the server shows as a missing answer.
         let _ = self.socket.send(&bytes);
     }
@@ -79,7 +80,7 @@ pub fn udp(server: SocketAddr, round: Duration) -> (u64, Duration) {
             let peer = random.random_range(0..PEERS);
             // Ten swarms per peer at most; the first ones are large, as real ones are.
             let torrent = (random.random_range(0.0_f64..1.0).powi(4) * f64::from(TORRENTS)) as u32;
-            source.announce(peer, torrent, peer % 4 == 0, 30);
+            source.announce(peer, peer, torrent, peer % 4 == 0, 30);
         }
     };
     let begun = Instant::now();
@@ -100,7 +101,8 @@ pub fn fill(server: SocketAddr) {
     let source = Source::new(server);
     for first in (0..FILL).step_by(WINDOW) {
         let last = (first + u32::try_from(WINDOW).unwrap()).min(FILL);
-        (first..last).for_each(|peer| source.announce(peer, peer % TORRENTS, peer % 4 == 0, 1));
+        // Some trackers tell peers apart by address and port.
+        (first..last).for_each(|peer| source.announce(peer, peer / TORRENTS, peer % TORRENTS, peer % 4 == 0, 1));
         let missing = u64::from(last - first) - source.receive((last - first) as usize);
         assert!(missing < 8, "{missing} of {WINDOW} announces were not answered");
     }

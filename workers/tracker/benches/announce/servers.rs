@@ -95,8 +95,7 @@ fn aquatic(folder: &Path) -> Server {
     let port = free_port();
     let config = folder.join("aquatic.toml");
     let text = format!(
-        "socket_workers = 1\nswarm_workers = 1\nlog_level = \"error\"\n\
-         [network]\nuse_ipv6 = false\naddress_ipv4 = \"127.0.0.1:{port}\"\n\
+        "socket_workers = 1\nlog_level = \"error\"\n[network]\naddress = \"127.0.0.1:{port}\"\n\
          [protocol]\nmax_response_peers = 30\n[statistics]\ninterval = 0\n[cleaning]\nmax_peer_age = 100000\n"
     );
     fs::write(&config, text).unwrap();

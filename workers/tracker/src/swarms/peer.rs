@@ -26,8 +26,8 @@ pub(super) struct Peer {
     flags: u8,
 }
 
-// The figure: at most 64 bytes per peer beside the reporting fields. With the index's 5 bytes a slot at 7/8 load or less
-// (4 of position, 1 of control) a peer takes 62 to 67, 64 on average; see docs/benchmarks.md.
+// At most 64 bytes per peer beside the reporting fields (`Session`): 56 here, and a slot of 5 in the index. Growth of vectors comes
+// on top; docs/benchmarks.md has what a peer takes in all.
 const _: () = assert!(size_of::<Peer>() <= 56);
 
 impl Peer {
