@@ -8,6 +8,7 @@ pub mod address;
 mod document;
 mod error;
 pub mod http;
+mod proxy;
 mod resolve;
 mod validator;
 
@@ -18,6 +19,7 @@ use bytes::Bytes;
 
 pub use document::document;
 pub use error::SourceError;
+pub use proxy::{InvalidProxy, Proxy};
 pub use resolve::Resolver;
 pub use validator::Validator;
 

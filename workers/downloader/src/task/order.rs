@@ -11,12 +11,13 @@ use videocloud_protocol::link::{Link, Scheme};
 use videocloud_protocol::task::{DownloadTask, SourceReport, SourceSpec, SourceState};
 
 use super::credentials;
+use crate::discover::ed2k::Ed2k;
 use crate::discover::metalink::Metalink;
 use crate::engine::{Candidate, Order, Way, Ways};
 use crate::schedule::Settings;
 use crate::source::address::AddressPolicy;
 use crate::source::http::{HttpSource, TlsError, client_config};
-use crate::source::{Resolver, SourceError};
+use crate::source::{Proxy, Resolver, SourceError};
 use crate::verify::Which;
 
 /// Sources that might come back are asked for this long without one byte from any.
@@ -27,6 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(3600);
 pub struct Network {
     resolver: Resolver,
     tls: Arc<rustls::ClientConfig>,
+    proxy: Option<Proxy>,
 }
 
 impl Network {
@@ -35,7 +37,14 @@ impl Network {
     /// # Errors
     /// [`TlsError`].
     pub fn new(allowed: Vec<IpNet>, ca_file: Option<&Path>) -> Result<Self, TlsError> {
-        Ok(Self { resolver: Resolver::new(AddressPolicy::new(allowed)), tls: client_config(ca_file)? })
+        Ok(Self { resolver: Resolver::new(AddressPolicy::new(allowed)), tls: client_config(ca_file)?, proxy: None })
+    }
+
+    /// Sources that name no proxy of their own go through this one.
+    #[must_use]
+    pub fn through(mut self, proxy: Option<Proxy>) -> Self {
+        self.proxy = proxy;
+        self
     }
 }
 
@@ -74,19 +83,21 @@ pub fn order(task: DownloadTask, network: &Network) -> Result<Order, Failure> {
 impl Network {
     /// What a source of an order leads to; inside, why it is not followed.
     fn follow(&self, spec: &SourceSpec) -> Result<Result<Way, SourceError>, Failure> {
-        let headers = headers(spec)?;
+        let (headers, proxy) = headers(spec)?;
+        let proxy = proxy.or_else(|| self.proxy.clone());
         Ok(match spec.link.scheme() {
             Scheme::Http if is_metalink(&spec.link) => {
-                let source = self.http(&spec.link, headers);
+                let source = self.http(&spec.link, headers, proxy);
                 Ok(Way::Discovery(Arc::new(Metalink::new(source, spec.select.clone()))))
             }
-            Scheme::Http => Ok(Way::Source(Arc::new(self.http(&spec.link, headers)))),
-            Scheme::Ftp | Scheme::Magnet | Scheme::Ed2k => Err(not_followed(&spec.link)),
+            Scheme::Http => Ok(Way::Source(Arc::new(self.http(&spec.link, headers, proxy)))),
+            Scheme::Ed2k => Ok(Way::Discovery(Arc::new(Ed2k::new(&spec.link)))),
+            Scheme::Ftp | Scheme::Magnet => Err(not_followed(&spec.link)),
         })
     }
 
-    fn http(&self, link: &Link, headers: HeaderMap) -> HttpSource {
-        HttpSource::new(link.url().clone(), headers, self.resolver.clone(), Arc::clone(&self.tls))
+    fn http(&self, link: &Link, headers: HeaderMap, proxy: Option<Proxy>) -> HttpSource {
+        HttpSource::new(link.url().clone(), headers, self.resolver.clone(), Arc::clone(&self.tls)).through(proxy)
     }
 }
 
@@ -96,7 +107,7 @@ impl Ways for Network {
             // One description leads to sources, not to more descriptions without end.
             Scheme::Http if is_metalink(link) => Err(not_followed(link)),
             // Links that others name get no credentials of the user's.
-            Scheme::Http => Ok(Way::Source(Arc::new(self.http(link, HeaderMap::new())))),
+            Scheme::Http => Ok(Way::Source(Arc::new(self.http(link, HeaderMap::new(), self.proxy.clone())))),
             Scheme::Ftp | Scheme::Magnet | Scheme::Ed2k => Err(not_followed(link)),
         }
     }
@@ -111,8 +122,8 @@ fn not_followed(link: &Link) -> SourceError {
     SourceError::gone(reason::UNSUPPORTED_SOURCE, format!("links of {} are not followed", link.url().scheme()))
 }
 
-fn headers(spec: &SourceSpec) -> Result<HeaderMap, Failure> {
-    let mut headers = HeaderMap::new();
+fn headers(spec: &SourceSpec) -> Result<(HeaderMap, Option<Proxy>), Failure> {
+    let (mut headers, mut proxy) = (HeaderMap::new(), None);
     for (name, value) in &spec.headers {
         let bad = || {
             let message = format!("failed to use header {name:?} of source {}: it is no valid header", spec.name);
@@ -122,9 +133,9 @@ fn headers(spec: &SourceSpec) -> Result<HeaderMap, Failure> {
         headers.append(name, HeaderValue::try_from(value).map_err(|_| bad())?);
     }
     if let Some(folder) = &spec.credentials {
-        credentials::read(Path::new(folder), &mut headers)?;
+        proxy = credentials::read(Path::new(folder), &mut headers)?;
     }
-    Ok(headers)
+    Ok((headers, proxy))
 }
 
 fn unsupported(spec: SourceSpec, error: &SourceError) -> SourceReport {
