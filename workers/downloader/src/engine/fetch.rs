@@ -143,7 +143,8 @@ impl<'a> Download<'a> {
             let standing = if writers.contains(&id) { Standing::Active } else { Standing::Standby };
             let lanes = usize::try_from(self.order.limits.connections_per_host).unwrap_or(usize::MAX).max(1);
             let priority = u32::MAX - candidate.priority.max(0).unsigned_abs();
-            scheduler.add(id, SourceSpec { host: candidate.source.host(), priority, lanes }, standing);
+            let spec = SourceSpec { host: candidate.source.host(), priority, lanes, longest: None, holds: None };
+            scheduler.add(id, spec, standing);
         }
         let (order, status, stop) = (self.order, self.status, self.stop);
         let (ledger, heard) = (&mut self.ledger, &mut self.heard);
