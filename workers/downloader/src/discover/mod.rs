@@ -5,10 +5,11 @@
 //! it finds is judged by the engine like any other source.
 
 mod description;
+pub mod metalink;
 mod pieces;
 
 pub use description::{Description, FurtherLink};
-pub use pieces::{MAX_PIECES, PieceHashes, Pieces, PiecesError, Tail, merkle_root};
+pub use pieces::{Check, MAX_PIECES, PieceHashes, Pieces, PiecesError, Tail, merkle_root};
 
 use std::sync::Arc;
 

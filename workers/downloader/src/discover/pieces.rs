@@ -80,6 +80,7 @@ pub struct Pieces {
     before: u64,
     tail: Tail,
     hashes: PieceHashes,
+    fingerprint: String,
 }
 
 impl Pieces {
@@ -105,7 +106,8 @@ impl Pieces {
         if tree && (length < LEAF as u64 || !length.is_power_of_two() || before != 0) {
             return Err(PiecesError::TreeLength);
         }
-        Ok(Self { length, size, before, tail, hashes })
+        let fingerprint = fingerprint([length, size, before], &hashes);
+        Ok(Self { length, size, before, tail, hashes, fingerprint })
     }
 
     /// Length of a piece, bytes; the last may be shorter.
@@ -161,52 +163,152 @@ impl Pieces {
     /// Whether `bytes`, the content's bytes of piece `index`, are right. False for a piece that is not decidable.
     #[must_use]
     pub fn proves(&self, index: u64, bytes: &[u8]) -> bool {
-        let Ok(at) = usize::try_from(index) else { return false };
-        if !self.decidable(index) || self.span(index).is_none_or(|span| span.len() != bytes.len() as u64) {
-            return false;
-        }
-        match &self.hashes {
-            PieceHashes::Sha1(hashes) => {
-                let mut hasher = sha1::Sha1::new();
-                hasher.update(bytes);
-                self.pad(bytes.len(), |zeros| hasher.update(zeros));
-                hashes.get(at).is_some_and(|hash| *hash == <[u8; 20]>::from(hasher.finalize()))
-            }
-            PieceHashes::Sha256(hashes) => {
-                let mut hasher = sha2::Sha256::new();
-                hasher.update(bytes);
-                self.pad(bytes.len(), |zeros| hasher.update(zeros));
-                hashes.get(at).is_some_and(|hash| *hash == <[u8; 32]>::from(hasher.finalize()))
-            }
+        self.check(index).is_some_and(|mut check| {
+            check.update(bytes);
+            check.holds()
+        })
+    }
+
+    /// A short name of these very hashes.
+    #[must_use]
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// Bytes of the first piece that lie before the content.
+    #[must_use]
+    pub fn before(&self) -> u64 {
+        self.before
+    }
+
+    /// A running check of piece `index`; `None` when it is not decidable.
+    #[must_use]
+    pub fn check(&self, index: u64) -> Option<Check> {
+        let span = self.span(index).filter(|_| self.decidable(index))?;
+        let at = usize::try_from(index).ok()?;
+        let wanted = match &self.hashes {
+            PieceHashes::Sha1(hashes) => Wanted::Sha1(*hashes.get(at)?, sha1::Sha1::new()),
+            PieceHashes::Sha256(hashes) => Wanted::Sha256(*hashes.get(at)?, sha2::Sha256::new()),
             PieceHashes::Merkle(hashes) => {
                 // A file of one piece has a tree no larger than it needs.
                 let whole = if self.count() == 1 { self.size } else { self.length };
-                let leaves = usize::try_from(whole.div_ceil(LEAF as u64)).unwrap_or(usize::MAX).next_power_of_two();
-                hashes.get(at) == Some(&merkle_root(bytes, leaves))
+                let leaves = usize::try_from(whole.div_ceil(LEAF as u64)).ok()?.next_power_of_two();
+                let tree = Tree { leaves, layer: Vec::new(), leaf: sha2::Sha256::new(), filled: 0 };
+                Wanted::Merkle(*hashes.get(at)?, Box::new(tree))
             }
+        };
+        let padding = match self.tail {
+            Tail::End => 0,
+            Tail::Zeros(_) => {
+                let before = if index == 0 { self.before } else { 0 };
+                self.length - before - span.len()
+            }
+        };
+        Some(Check { wanted, length: span.len(), seen: 0, padding })
+    }
+}
+
+fn fingerprint(cut: [u64; 3], hashes: &PieceHashes) -> String {
+    let mut hasher = sha2::Sha256::new();
+    cut.iter().for_each(|number| hasher.update(number.to_be_bytes()));
+    match hashes {
+        PieceHashes::Sha1(hashes) => hashes.iter().for_each(|hash| hasher.update(hash)),
+        PieceHashes::Sha256(hashes) | PieceHashes::Merkle(hashes) => {
+            hashes.iter().for_each(|hash| hasher.update(hash));
+        }
+    }
+    hex::encode(hasher.finalize())
+}
+
+enum Wanted {
+    Sha1([u8; 20], sha1::Sha1),
+    Sha256([u8; 32], sha2::Sha256),
+    Merkle([u8; 32], Box<Tree>),
+}
+
+/// Leaves of one piece's tree as they come.
+struct Tree {
+    leaves: usize,
+    layer: Vec<[u8; 32]>,
+    leaf: sha2::Sha256,
+    filled: usize,
+}
+
+/// The check of one piece, fed in order of offset.
+pub struct Check {
+    wanted: Wanted,
+    length: u64,
+    seen: u64,
+    /// Zeros to hash behind the content.
+    padding: u64,
+}
+
+impl Check {
+    /// Takes in the next bytes of the piece.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.seen += bytes.len() as u64;
+        match &mut self.wanted {
+            Wanted::Sha1(_, hasher) => hasher.update(bytes),
+            Wanted::Sha256(_, hasher) => hasher.update(bytes),
+            Wanted::Merkle(_, tree) => tree.update(bytes),
         }
     }
 
-    /// Hashes the zeros that fill the last piece of a file in front of padding.
-    fn pad(&self, written: usize, mut update: impl FnMut(&[u8])) {
+    /// Whether all bytes of the piece came and are right.
+    #[must_use]
+    pub fn holds(mut self) -> bool {
         const ZEROS: [u8; 4096] = [0; 4096];
-        if self.tail == Tail::End {
-            return;
+        if self.seen != self.length {
+            return false;
         }
-        let mut left = usize::try_from(self.length).unwrap_or(usize::MAX).saturating_sub(written);
-        while left > 0 {
-            let now = left.min(ZEROS.len());
-            update(&ZEROS[..now]);
-            left -= now;
+        if !matches!(self.wanted, Wanted::Merkle(..)) {
+            let mut left = self.padding;
+            while left > 0 {
+                let now = left.min(ZEROS.len() as u64);
+                self.update(&ZEROS[..usize::try_from(now).unwrap_or_default()]);
+                left -= now;
+            }
         }
+        match self.wanted {
+            Wanted::Sha1(wanted, hasher) => wanted == <[u8; 20]>::from(hasher.finalize()),
+            Wanted::Sha256(wanted, hasher) => wanted == <[u8; 32]>::from(hasher.finalize()),
+            Wanted::Merkle(wanted, tree) => wanted == tree.root(),
+        }
+    }
+}
+
+impl Tree {
+    fn update(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let (now, rest) = bytes.split_at(bytes.len().min(LEAF - self.filled));
+            self.leaf.update(now);
+            self.filled += now.len();
+            if self.filled == LEAF {
+                self.layer.push(self.leaf.finalize_reset().into());
+                self.filled = 0;
+            }
+            bytes = rest;
+        }
+    }
+
+    fn root(mut self) -> [u8; 32] {
+        if self.filled > 0 {
+            self.layer.push(self.leaf.finalize().into());
+        }
+        join(self.layer, self.leaves)
     }
 }
 
 /// Root of the SHA-256 tree over `bytes` in 16 KiB leaves, filled up with zero hashes to `leaves` (a power of two).
 #[must_use]
 pub fn merkle_root(bytes: &[u8], leaves: usize) -> [u8; 32] {
-    let mut layer: Vec<[u8; 32]> = bytes.chunks(LEAF).map(|leaf| sha2::Sha256::digest(leaf).into()).collect();
-    layer.resize(leaves.max(layer.len()).max(1), [0; 32]);
+    join(bytes.chunks(LEAF).map(|leaf| sha2::Sha256::digest(leaf).into()).collect(), leaves)
+}
+
+/// Root over a layer of hashes, filled up with zero hashes to `width`.
+#[must_use]
+fn join(mut layer: Vec<[u8; 32]>, width: usize) -> [u8; 32] {
+    layer.resize(width.max(layer.len()).max(1).next_power_of_two(), [0; 32]);
     while layer.len() > 1 {
         layer = layer.chunks(2).map(|pair| sha2::Sha256::digest(pair.concat()).into()).collect();
     }

@@ -5,6 +5,7 @@
 //! decided in [`address`], for every protocol alike.
 
 pub mod address;
+mod document;
 mod error;
 pub mod http;
 mod resolve;
@@ -15,6 +16,7 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 
+pub use document::document;
 pub use error::SourceError;
 pub use resolve::Resolver;
 pub use validator::Validator;
