@@ -41,6 +41,9 @@ pub(crate) struct Cli {
     /// What the bytes must hash to: sha256:HEX, sha1:HEX, md5:HEX or blake3:HEX.
     #[arg(long, value_name = "DIGEST")]
     pub(crate) digest: Option<Digest>,
+    /// Which digests are computed with --output: those that prove the content, or all that an index would want.
+    #[arg(long, value_enum, default_value_t = Digests::Needed)]
+    pub(crate) digests: Digests,
     /// The size the content must have, bytes.
     #[arg(long, value_name = "BYTES")]
     pub(crate) size: Option<u64>,
@@ -76,6 +79,15 @@ pub(crate) struct Cli {
     pub(crate) log_format: LogFormat,
     #[command(flatten)]
     pub(crate) worker: WorkerArgs,
+}
+
+/// Which digests of a file are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Digests {
+    /// SHA-256 and the one of --digest.
+    Needed,
+    /// SHA-256, SHA-1, MD5, BLAKE3, ed2k and the 3-chunk hash. A store always has all.
+    All,
 }
 
 /// Form of the log.

@@ -9,15 +9,16 @@ use std::path::{Path, PathBuf};
 use tokio_util::sync::CancellationToken;
 use videocloud_downloader::engine::{Fetched, Status, fetch};
 use videocloud_downloader::task::{Network, order};
+use videocloud_downloader::verify::Which;
 use videocloud_protocol::content::Visibility;
 use videocloud_protocol::failure::{Failure, FailureClass, reason};
 use videocloud_protocol::ids::TaskId;
 use videocloud_protocol::task::{DownloadLimits, DownloadTask, SourceSpec};
 use videocloud_protocol::tracker::Wanted;
-use videocloud_store::{Store, StoreUrl};
+use videocloud_store::{Durability, Store, StoreUrl};
 
 use crate::bad_spec;
-use crate::cli::Cli;
+use crate::cli::{Cli, Digests};
 use crate::display::Display;
 
 /// Downloads what the flags say.
@@ -29,8 +30,15 @@ pub(crate) async fn run(cli: Cli, stop: &CancellationToken) -> Result<(), Failur
     let network = Network::new(cli.allow_network.iter().flatten().copied().collect(), cli.ca_file.as_deref());
     let mut order = order(task(&cli)?, &network.map_err(bad_spec)?)?;
     order.any_content = !cli.media_only;
+    if cli.output.is_some() && cli.digests == Digests::Needed {
+        order.hashes = cli.digest.iter().fold(Which::default(), |which, digest| which.and(digest.algorithm()));
+    }
     let scratch = cli.worker.scratch.clone().unwrap_or_else(std::env::temp_dir);
-    let store = Store::open(&place.store, &scratch);
+    let store = match &place.file {
+        // As every download manager does: the file is whole when it is there, and nothing waits for the disk.
+        Some((_, folder)) => Store::open_folder(folder, Durability::Kill),
+        None => Store::open(&place.store, &scratch),
+    };
     let store = store.map_err(|error| Failure::new(error.class(), reason::INTERNAL, error.to_string()))?;
     let status = Status::default();
     let display = Display::start(&cli, status.clone());

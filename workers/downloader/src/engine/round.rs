@@ -12,14 +12,17 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use videocloud_protocol::failure::{Failure, reason};
-use videocloud_store::Staging;
+use videocloud_store::{Staging, StoreError};
 
+use super::crew::{Change, Crew, Word};
 use super::lane::{self, Accepted, Gate, Report, Run};
-use super::ledger::Ledger;
+use super::proof::{Checked, Judgement, Proof};
 use super::status::{Snapshot, Stage, Status};
-use super::{Order, checkpoint, stored};
-use crate::schedule::{Action, Event, Fault, LaneId, Rate, Scheduler, SourceId, Span};
+use super::trust::Trust;
+use super::{Order, stored};
+use crate::schedule::{Action, Event, Fault, LaneId, Rate, Scheduler, SourceId, Span, SpanSet, Standing};
 use crate::source::{Ask, Opened, SourceError, Validator};
+use crate::verify::Prefix;
 
 /// Reports that may wait for the round; lanes stop reading when it is full.
 const QUEUE: usize = 256;
@@ -37,6 +40,8 @@ pub(super) enum End {
     Exhausted,
     /// The content behind a source is another than it was.
     Changed(SourceId),
+    /// More is known of the content: other rules may hold.
+    Described,
     /// Told to stop; what is there is checkpointed.
     Stopped,
     /// No byte came within the progress deadline.
@@ -48,7 +53,10 @@ pub(super) struct Round<'a> {
     pub(super) order: &'a Order,
     pub(super) staging: &'a Arc<Staging>,
     pub(super) scheduler: Scheduler,
-    pub(super) ledger: &'a mut Ledger,
+    pub(super) crew: &'a mut Crew,
+    pub(super) trust: Trust,
+    pub(super) proof: Option<Proof>,
+    pub(super) running: &'a mut Prefix,
     pub(super) status: &'a Status,
     pub(super) stop: &'a CancellationToken,
     /// When the last new byte came, in this round or before.
@@ -65,11 +73,11 @@ struct Lane {
 }
 
 impl Round<'_> {
-    /// Fetches until one of the ends. Returns the size, once known.
+    /// Fetches until one of the ends. Returns the size, once known, and what is proven by piece hashes.
     ///
     /// # Errors
     /// The store refused bytes or a checkpoint.
-    pub(super) async fn run(mut self) -> Result<(End, Option<u64>), Failure> {
+    pub(super) async fn run(mut self) -> Result<(End, Option<u64>, SpanSet), Failure> {
         let (sender, mut reports) = mpsc::channel(QUEUE);
         let mut lanes = HashMap::new();
         let started = Instant::now();
@@ -93,10 +101,16 @@ impl Round<'_> {
             if let Some(id) = changed {
                 break End::Changed(id);
             }
-            if self.scheduler.is_complete() && !lanes.values().any(|lane: &Lane| lane.go.is_some()) {
+            if let Some(proof) = &mut self.proof {
+                proof.start(&self.crew.ledger, self.staging);
+            }
+            let certain = self.proof.as_ref().map_or(self.scheduler.done(), |proof| &proof.verified);
+            self.running.advance(certain.run_from(0));
+            let proven = self.proof.as_ref().is_none_or(Proof::is_complete);
+            if self.scheduler.is_complete() && proven && !lanes.values().any(|lane: &Lane| lane.go.is_some()) {
                 break End::Complete;
             }
-            if self.scheduler.is_exhausted() {
+            if self.is_exhausted() {
                 break End::Exhausted;
             }
             let wake =
@@ -105,6 +119,15 @@ impl Round<'_> {
                 () = self.stop.cancelled() => break End::Stopped,
                 Some((id, report)) = reports.recv() => {
                     changed = self.take(started, id, report, &mut lanes, &mut rate)?;
+                }
+                word = self.crew.hear() => {
+                    if self.learn(word) {
+                        break End::Described;
+                    }
+                }
+                checked = checked(&mut self.proof) => {
+                    let checked = checked.map_err(|error| stored(&error))?;
+                    self.judge_piece(checked);
                 }
                 () = tokio::time::sleep(wake) => {}
                 _ = ticks.tick() => {
@@ -120,14 +143,93 @@ impl Round<'_> {
             lane.gate.set(0).await;
             lane.task.abort();
         }
-        for id in self.ledger.ids() {
-            if let Some(account) = self.ledger.get_mut(id) {
+        for id in self.crew.ledger.ids() {
+            if let Some(account) = self.crew.ledger.get_mut(id) {
                 account.lanes = 0;
             }
         }
         self.show(&lanes, 0.0);
-        self.save().await?;
-        Ok((end, self.scheduler.size()))
+        if end != End::Complete {
+            self.save().await?;
+        }
+        Ok((end, self.scheduler.size(), self.proof.map(|proof| proof.verified).unwrap_or_default()))
+    }
+
+    /// Nobody is left to ask, and nobody will be found in time.
+    fn is_exhausted(&self) -> bool {
+        self.scheduler.is_exhausted()
+            && (!self.crew.searches() || self.heard.elapsed() > self.order.patience || self.comes_back())
+            && !self.scheduler.is_complete()
+    }
+
+    /// Whether a source failed in a way that passes: the next round asks it again.
+    fn comes_back(&self) -> bool {
+        self.crew.sources().into_iter().any(|id| {
+            self.crew.ledger.usable(id)
+                && self.scheduler.standing(id) == Standing::Dropped
+                && self.crew.ledger.get(id).is_some_and(|account| account.failure.is_some())
+        })
+    }
+
+    /// Takes in what a discovery said; true when the rules of the download may have changed.
+    fn learn(&mut self, word: (SourceId, Word)) -> bool {
+        match self.crew.take(self.order, word) {
+            Change::None => {}
+            Change::Described => return true,
+            Change::New(id) => {
+                let standing = if self.trust.mixes() { Standing::Active } else { Standing::Standby };
+                if let Some(spec) = self.crew.spec(self.order, id) {
+                    self.scheduler.add(id, spec, standing);
+                }
+                // Nobody may write yet and here is the first who can.
+                return self.trust == Trust::Pinned && self.scheduler.is_exhausted();
+            }
+            Change::Holds(id) => self.scheduler.set_holds(id, self.crew.holds(id)),
+            Change::Gone(id) => self.scheduler.remove(id),
+        }
+        false
+    }
+
+    fn judge_piece(&mut self, checked: Checked) {
+        let Some(proof) = &mut self.proof else { return };
+        match proof.judge(checked, &self.crew.ledger) {
+            Judgement::Void => {}
+            Judgement::Good { span, liars } => {
+                self.scheduler.settle(span);
+                liars.into_iter().for_each(|liar| self.ban(liar, span));
+            }
+            Judgement::Bad { span, liar, whole } => {
+                tracing::warn!(piece = ?span, ?liar, "a piece does not have its hash");
+                if let Some(liar) = liar {
+                    self.ban(liar, span);
+                }
+                self.forget(&SpanSet::of(Some(span)));
+                if whole {
+                    self.scheduler.refetch_whole(span);
+                }
+            }
+        }
+    }
+
+    /// `id` gave wrong bytes: what it wrote and nothing proved is fetched again.
+    fn ban(&mut self, id: SourceId, span: Span) {
+        let what = format!("its bytes {} to {} do not have the hash they should", span.start(), span.end() - 1);
+        self.crew.ban(id, &what);
+        self.scheduler.set_standing(id, Standing::Dropped);
+        let mut void = self.crew.ledger.spans_of(id);
+        if let Some(proof) = &self.proof {
+            proof.verified.iter().for_each(|span| void.remove(span));
+        }
+        self.forget(&void);
+    }
+
+    fn forget(&mut self, spans: &SpanSet) {
+        self.running.void(spans);
+        self.scheduler.forget(spans);
+        self.crew.ledger.forget_spans(spans);
+        if let Some(proof) = &mut self.proof {
+            proof.void(spans);
+        }
     }
 
     async fn act(
@@ -161,14 +263,14 @@ impl Round<'_> {
         lanes: &mut HashMap<LaneId, Lane>,
         reports: &mpsc::Sender<(LaneId, Report)>,
     ) {
-        let Some(candidate) = self.order.candidates.get(source.0 as usize) else { return };
-        let pin = self.ledger.get(source).and_then(|account| account.validator.clone());
+        let Some(member) = self.crew.member(source) else { return };
+        let pin = self.crew.ledger.get(source).and_then(|account| account.validator.clone());
         let (go, accepted) = oneshot::channel();
         let gate = Gate::new(span.end());
         let run = Run { ask: Ask { span, pin }, gate: Arc::clone(&gate), go: accepted };
         let lane = lanes.entry(id).or_insert_with(|| {
             let (runs, orders) = mpsc::channel(1);
-            let connection = candidate.source.connect();
+            let connection = member.source.connect();
             let task = tokio::spawn(lane::work(id, connection, Arc::clone(self.staging), orders, reports.clone()));
             let gate = Arc::clone(&gate);
             Lane { source, position: span.start(), runs, gate, go: None, task: task.abort_handle() }
@@ -211,10 +313,11 @@ impl Round<'_> {
             Report::Wrote(bytes) => {
                 if let Some(span) = Span::new(lane.position, lane.position + bytes) {
                     lane.position = span.end();
-                    self.ledger.wrote(source, span);
+                    self.crew.ledger.wrote(source, span);
                     rate.add(now, bytes);
                     *self.heard = Instant::now();
                 }
+                let wrote = Span::new(lane.position.saturating_sub(bytes), lane.position);
                 if lane.position > self.order.limits.max_size {
                     let error = too_large(self.order.limits.max_size);
                     self.fail(now, id, source, error);
@@ -222,6 +325,12 @@ impl Round<'_> {
                     return Ok(None);
                 }
                 self.scheduler.on(now, Event::Received { lane: id, bytes });
+                if let (Some(proof), Some(span)) = (&mut self.proof, wrote) {
+                    if self.crew.member(source).is_some_and(|member| member.source.manner().verified) {
+                        proof.vouched(span);
+                    }
+                    proof.written(span, self.scheduler.done());
+                }
             }
             Report::Finished => self.scheduler.on(now, Event::Finished { lane: id }),
             Report::Failed(error) => {
@@ -238,11 +347,11 @@ impl Round<'_> {
     fn fail(&mut self, now: Duration, lane: LaneId, source: SourceId, error: SourceError) {
         tracing::info!(source = source.0, reason = error.reason, "{error}");
         let (fault, word) = (error.fault, error.reason);
-        self.ledger.failed(source, error);
+        self.crew.ledger.failed(source, error);
         self.scheduler.on(now, Event::Failed { lane, fault });
         // Changed content is looked at again; the scheduler's drop of the source ends with this round.
         if word == reason::CHANGED
-            && let Some(account) = self.ledger.get_mut(source)
+            && let Some(account) = self.crew.ledger.get_mut(source)
         {
             account.given_up = false;
         }
@@ -259,21 +368,21 @@ impl Round<'_> {
                 return Err(SourceError::gone(reason::SIZE_MISMATCH, message));
             }
         }
-        if let Some(account) = self.ledger.get_mut(source) {
+        if let Some(account) = self.crew.ledger.get_mut(source) {
             account.validator.get_or_insert_with(|| Validator::clone(&opened.validator));
         }
         Ok(())
     }
 
     fn show(&mut self, lanes: &HashMap<LaneId, Lane>, rate: f64) {
-        for id in self.ledger.ids() {
+        for id in self.crew.ledger.ids() {
             let busy = lanes.values().filter(|lane| lane.source == id).count();
-            if let Some(account) = self.ledger.get_mut(id) {
+            if let Some(account) = self.crew.ledger.get_mut(id) {
                 account.lanes = busy.min(self.scheduler.lanes_of(id));
             }
         }
-        let done = self.scheduler.done().total();
-        let mut sources = self.ledger.reports();
+        let done = self.proof.as_ref().map_or(self.scheduler.done(), |proof| &proof.verified).total();
+        let mut sources = self.crew.ledger.reports();
         sources.extend(self.order.refused.iter().cloned());
         self.status.update(|now| {
             let stage = if done > 0 { Stage::Downloading } else { Stage::Connecting };
@@ -282,8 +391,19 @@ impl Round<'_> {
     }
 
     async fn save(&mut self) -> Result<(), Failure> {
-        let state = checkpoint::save(self.scheduler.size(), self.ledger);
+        let proven = self.proof.as_ref().map(|proof| &proof.verified);
+        let state = self.crew.checkpoint(self.scheduler.size(), proven);
+        if let Some(proven) = proven {
+            self.crew.proven(proven);
+        }
         self.staging.checkpoint(&state).await.map_err(|error| stored(&error))
+    }
+}
+
+async fn checked(proof: &mut Option<Proof>) -> Result<Checked, StoreError> {
+    match proof {
+        Some(proof) => proof.next().await,
+        None => std::future::pending().await,
     }
 }
 

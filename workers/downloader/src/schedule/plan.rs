@@ -10,7 +10,7 @@ use super::event::{Action, Event, Fault, LaneId, SourceId, SourceSpec, Standing}
 use super::host::Host;
 use super::lane::{Lane, Run};
 use super::rate::Time;
-use super::run_length::run_of;
+use super::run_length::{Grid, run_of};
 use super::settings::Settings;
 use super::source::Source;
 use super::span::{Span, SpanSet};
@@ -33,6 +33,9 @@ pub struct Scheduler {
     hosts: BTreeMap<String, Host>,
     lanes: BTreeMap<LaneId, Lane>,
     next_lane: u64,
+    grid: Option<Grid>,
+    /// Spans that one lane has to write from end to end (start -> end): pieces that were bad with several writers.
+    whole: BTreeMap<u64, u64>,
     rng: SmallRng,
     actions: Vec<Action>,
 }
@@ -52,16 +55,51 @@ impl Scheduler {
             hosts: BTreeMap::new(),
             lanes: BTreeMap::new(),
             next_lane: 0,
+            grid: None,
+            whole: BTreeMap::new(),
             rng: SmallRng::seed_from_u64(seed),
             actions: Vec::new(),
         }
     }
 
-    /// Makes a source known.
+    /// Makes a source known; also while the transfer runs.
     pub fn add(&mut self, id: SourceId, spec: SourceSpec, standing: Standing) {
         let lanes = self.settings.lanes_per_host;
         self.hosts.entry(spec.host.clone()).or_insert_with(|| Host::new(lanes));
         self.sources.insert(id, Source::new(spec, standing));
+    }
+
+    /// Forgets a source that will not come back. Its lanes end at once.
+    pub fn remove(&mut self, id: SourceId) {
+        self.set_standing(id, Standing::Dropped);
+        if let Some(source) = self.sources.remove(&id)
+            && !self.sources.values().any(|other| other.spec.host == source.spec.host)
+        {
+            self.hosts.remove(&source.spec.host);
+        }
+    }
+
+    /// What `id` can give from now on; `None` is everything. Runs under way are left to the source.
+    pub fn set_holds(&mut self, id: SourceId, holds: Option<SpanSet>) {
+        if let Some(source) = self.sources.get_mut(&id) {
+            source.spec.holds = holds;
+        }
+    }
+
+    /// Runs end where pieces of `length` bytes end, the first of which has `before` bytes in front of the content.
+    pub fn set_pieces(&mut self, length: u64, before: u64) {
+        self.grid = (length > 0).then_some(Grid { length, before });
+    }
+
+    /// Takes `span` back; it is fetched again, by one lane from end to end.
+    pub fn refetch_whole(&mut self, span: Span) {
+        self.forget(&SpanSet::of(Some(span)));
+        self.whole.insert(span.start(), span.end());
+    }
+
+    /// The bytes of `span` are proven: they need no writer of their own any more.
+    pub fn settle(&mut self, span: Span) {
+        self.whole.remove(&span.start());
     }
 
     /// Length of the content in bytes, once known.
@@ -208,18 +246,15 @@ impl Scheduler {
 
     fn finished(&mut self, now: Time, id: LaneId) {
         let Some(run) = self.end_run(now, id) else { return };
-        match (self.size, run.rest()) {
-            (None, _) => self.set_size(run.position),
-            (Some(_), Some(rest)) => self.free.insert(rest),
-            (Some(_), None) => {}
+        match self.size {
+            None => self.set_size(run.position),
+            Some(_) => self.release(&run),
         }
     }
 
     fn failed(&mut self, now: Time, id: LaneId, fault: Fault) {
         let Some(run) = self.end_run(now, id) else { return };
-        if let Some(rest) = run.rest() {
-            self.free.insert(rest);
-        }
+        self.release(&run);
         if let Some(lane) = self.lanes.remove(&id) {
             self.blame(now, lane.source, fault);
         }
@@ -308,13 +343,33 @@ impl Scheduler {
     /// The free bytes `id` should fetch next, in playback order.
     fn free_run(&self, id: SourceId) -> Option<Span> {
         let source = self.sources.get(&id)?;
-        let extent = self.free.first()?;
-        if source.ranges == Some(false) {
-            return Some(extent);
-        }
+        let mut from = 0;
+        let extent = loop {
+            let extent = match &source.spec.holds {
+                None => self.free.span_from(from)?,
+                Some(holds) => self.free.common_from(holds, from)?,
+            };
+            if source.ranges == Some(false) {
+                return Some(extent);
+            }
+            match self.whole.range(..=extent.start()).next_back() {
+                Some((&start, &end)) if extent.start() < end => {
+                    let whole = Span::new(start, end)?;
+                    if source.holds(whole) && self.free.covers(whole) {
+                        return Some(whole);
+                    }
+                    from = end;
+                }
+                _ => break extent,
+            }
+        };
+        let next_whole = self.whole.range(extent.start()..).next().map_or(u64::MAX, |(&start, _)| start);
+        let extent = Span::new(extent.start(), extent.end().min(next_whole))?;
         let active = self.sources.values().filter(|s| s.standing == Standing::Active && s.ranges != Some(false));
         let lanes = active.map(|s| s.spec.lanes.max(1)).sum::<usize>().min(self.settings.lanes);
-        Some(run_of(extent, self.free.total(), lanes, source.lane_rate(), &self.settings))
+        let run = run_of(extent, self.free.total(), lanes, source.lane_rate(), self.grid, &self.settings);
+        let longest = source.spec.longest.map_or(u64::MAX, |longest| run.start().saturating_add(longest.max(1)));
+        Span::new(run.start(), run.end().min(longest))
     }
 
     /// Takes over the tail of the run that would end last, if `id` makes it end sooner.
@@ -326,9 +381,12 @@ impl Scheduler {
         let thief = Thief { rate: source.lane_rate(), latency: source.latency().as_secs_f64() };
         // A run that has just begun is given its time: taking it over at once would only begin it again.
         let settled = |run: &Run| now.saturating_sub(run.asked_at) >= self.settings.min_gain;
-        let victims = self.running().filter(|(_, _, run)| settled(run)).filter_map(|(lane, source, run)| {
-            let known = source.lane_rate().or(thief.rate).unwrap_or(ASSUMED_RATE);
-            Some(Victim { lane, rest: run.rest()?, eta: run.eta(now, source.latency(), known) })
+        let whole = |run: &Run| self.whole.get(&run.span.start()) == Some(&run.span.end());
+        let victims = self.running().filter(|(_, _, run)| settled(run) && !whole(run));
+        let victims = victims.filter_map(|(lane, victim, run)| {
+            let known = victim.lane_rate().or(thief.rate).unwrap_or(ASSUMED_RATE);
+            let rest = run.rest().filter(|rest| source.holds(*rest))?;
+            Some(Victim { lane, rest, eta: run.eta(now, victim.latency(), known) })
         });
         let Some(steal) = steal::best(victims, thief, &self.settings) else { return false };
         let position = self.lanes.get(&steal.victim).and_then(|lane| lane.run.as_ref()).map(|run| run.position);
@@ -376,10 +434,20 @@ impl Scheduler {
     /// Closes a lane; what it had not delivered is free again.
     fn cancel(&mut self, id: LaneId) {
         let Some(lane) = self.lanes.remove(&id) else { return };
-        if let Some(rest) = lane.run.and_then(|run| run.rest()) {
-            self.free.insert(rest);
+        if let Some(run) = lane.run {
+            self.release(&run);
         }
         self.actions.push(Action::Cancel { lane: id });
+    }
+
+    /// What a run that has ended did not deliver is free again; of a span that one lane has to write, all.
+    fn release(&mut self, run: &Run) {
+        let Some(rest) = run.rest() else { return };
+        self.free.insert(rest);
+        if self.whole.get(&run.span.start()) == Some(&run.span.end()) {
+            self.done.remove(run.span);
+            self.free.insert(run.span);
+        }
     }
 
     /// Ends the lane's run and takes in its rate.

@@ -7,20 +7,23 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 use videocloud_protocol::failure::{Failure, FailureClass, reason};
-use videocloud_protocol::link::Scheme;
+use videocloud_protocol::link::{Link, Scheme};
 use videocloud_protocol::task::{DownloadTask, SourceReport, SourceSpec, SourceState};
 
 use super::credentials;
-use crate::engine::{Candidate, Order};
+use crate::discover::metalink::Metalink;
+use crate::engine::{Candidate, Order, Way, Ways};
 use crate::schedule::Settings;
-use crate::source::Resolver;
 use crate::source::address::AddressPolicy;
 use crate::source::http::{HttpSource, TlsError, client_config};
+use crate::source::{Resolver, SourceError};
+use crate::verify::Which;
 
 /// Sources that might come back are asked for this long without one byte from any.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
 /// What every source of this process shares.
+#[derive(Clone)]
 pub struct Network {
     resolver: Resolver,
     tls: Arc<rustls::ClientConfig>,
@@ -43,12 +46,12 @@ impl Network {
 pub fn order(task: DownloadTask, network: &Network) -> Result<Order, Failure> {
     let (mut candidates, mut refused) = (Vec::new(), Vec::new());
     for spec in task.sources {
-        if spec.link.scheme() == Scheme::Http {
-            candidates.push(candidate(spec, network)?);
-        } else {
-            refused.push(unsupported(spec));
+        match network.follow(&spec)? {
+            Ok(way) => candidates.push(Candidate { name: spec.name, link: spec.link, way, priority: spec.priority }),
+            Err(error) => refused.push(unsupported(spec, &error)),
         }
     }
+    let hashes = task.digest.as_ref().map_or(Which::ALL, |digest| Which::ALL.and(digest.algorithm()));
     let patience = PATIENCE.min(Duration::from_secs(task.limits.progress_deadline_seconds));
     let per_host = usize::try_from(task.limits.connections_per_host).unwrap_or(usize::MAX).max(1);
     Ok(Order {
@@ -58,6 +61,8 @@ pub fn order(task: DownloadTask, network: &Network) -> Result<Order, Failure> {
         digest: task.digest,
         size: task.size,
         visibility: task.visibility,
+        hashes,
+        ways: Arc::new(network.clone()),
         any_content: task.any_content,
         known: task.known,
         limits: task.limits,
@@ -66,7 +71,47 @@ pub fn order(task: DownloadTask, network: &Network) -> Result<Order, Failure> {
     })
 }
 
-fn candidate(spec: SourceSpec, network: &Network) -> Result<Candidate, Failure> {
+impl Network {
+    /// What a source of an order leads to; inside, why it is not followed.
+    fn follow(&self, spec: &SourceSpec) -> Result<Result<Way, SourceError>, Failure> {
+        let headers = headers(spec)?;
+        Ok(match spec.link.scheme() {
+            Scheme::Http if is_metalink(&spec.link) => {
+                let source = self.http(&spec.link, headers);
+                Ok(Way::Discovery(Arc::new(Metalink::new(source, spec.select.clone()))))
+            }
+            Scheme::Http => Ok(Way::Source(Arc::new(self.http(&spec.link, headers)))),
+            Scheme::Ftp | Scheme::Magnet | Scheme::Ed2k => Err(not_followed(&spec.link)),
+        })
+    }
+
+    fn http(&self, link: &Link, headers: HeaderMap) -> HttpSource {
+        HttpSource::new(link.url().clone(), headers, self.resolver.clone(), Arc::clone(&self.tls))
+    }
+}
+
+impl Ways for Network {
+    fn way(&self, link: &Link, _: i32) -> Result<Way, SourceError> {
+        match link.scheme() {
+            // One description leads to sources, not to more descriptions without end.
+            Scheme::Http if is_metalink(link) => Err(not_followed(link)),
+            // Links that others name get no credentials of the user's.
+            Scheme::Http => Ok(Way::Source(Arc::new(self.http(link, HeaderMap::new())))),
+            Scheme::Ftp | Scheme::Magnet | Scheme::Ed2k => Err(not_followed(link)),
+        }
+    }
+}
+
+fn is_metalink(link: &Link) -> bool {
+    let path = link.url().path().to_ascii_lowercase();
+    path.ends_with(".meta4") || path.ends_with(".metalink")
+}
+
+fn not_followed(link: &Link) -> SourceError {
+    SourceError::gone(reason::UNSUPPORTED_SOURCE, format!("links of {} are not followed", link.url().scheme()))
+}
+
+fn headers(spec: &SourceSpec) -> Result<HeaderMap, Failure> {
     let mut headers = HeaderMap::new();
     for (name, value) in &spec.headers {
         let bad = || {
@@ -79,17 +124,16 @@ fn candidate(spec: SourceSpec, network: &Network) -> Result<Candidate, Failure> 
     if let Some(folder) = &spec.credentials {
         credentials::read(Path::new(folder), &mut headers)?;
     }
-    let source = HttpSource::new(spec.link.url().clone(), headers, network.resolver.clone(), Arc::clone(&network.tls));
-    Ok(Candidate { name: spec.name, link: spec.link, source: Arc::new(source), priority: spec.priority })
+    Ok(headers)
 }
 
-fn unsupported(spec: SourceSpec) -> SourceReport {
+fn unsupported(spec: SourceSpec, error: &SourceError) -> SourceReport {
     SourceReport {
         name: spec.name,
         link: spec.link,
         state: SourceState::Failed,
-        reason: Some(reason::UNSUPPORTED_SOURCE.to_owned()),
-        message: Some("This version fetches from http:// and https:// links only.".to_owned()),
+        reason: Some(error.reason.to_owned()),
+        message: Some(error.message.clone()),
         bytes: 0,
         etag: None,
         last_modified: None,
