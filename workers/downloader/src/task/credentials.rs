@@ -6,6 +6,8 @@ use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use videocloud_protocol::failure::{Failure, FailureClass, reason};
 
+use crate::source::ftp::Login;
+
 /// Largest file that is read, bytes.
 const LARGEST: u64 = 64 << 10;
 
@@ -28,6 +30,13 @@ pub(super) fn read(folder: &Path, headers: &mut HeaderMap) -> Result<(), Failure
         headers.insert(name, secret(value.trim(), "a line of headers")?);
     }
     Ok(())
+}
+
+/// The user and password in `folder`, for protocols that log in.
+pub(super) fn login(folder: &Path) -> Result<Option<Login>, Failure> {
+    let Some(user) = file(folder, "username")? else { return Ok(None) };
+    let password = file(folder, "password")?.unwrap_or_default();
+    Login::new(user.trim_end(), password.trim_end_matches(['\r', '\n'])).map(Some).map_err(bad)
 }
 
 fn file(folder: &Path, name: &str) -> Result<Option<String>, Failure> {

@@ -15,6 +15,7 @@ use crate::discover::metalink::Metalink;
 use crate::engine::{Candidate, Order, Way, Ways};
 use crate::schedule::Settings;
 use crate::source::address::AddressPolicy;
+use crate::source::ftp::{FtpSource, Login};
 use crate::source::http::{HttpSource, TlsError, client_config};
 use crate::source::{Resolver, SourceError};
 use crate::verify::Which;
@@ -81,12 +82,17 @@ impl Network {
                 Ok(Way::Discovery(Arc::new(Metalink::new(source, spec.select.clone()))))
             }
             Scheme::Http => Ok(Way::Source(Arc::new(self.http(&spec.link, headers)))),
-            Scheme::Ftp | Scheme::Magnet | Scheme::Ed2k => Err(not_followed(&spec.link)),
+            Scheme::Ftp => Ok(Way::Source(Arc::new(self.ftp(&spec.link, login(spec)?)))),
+            Scheme::Magnet | Scheme::Ed2k => Err(not_followed(&spec.link)),
         })
     }
 
     fn http(&self, link: &Link, headers: HeaderMap) -> HttpSource {
         HttpSource::new(link.url().clone(), headers, self.resolver.clone(), Arc::clone(&self.tls))
+    }
+
+    fn ftp(&self, link: &Link, login: Login) -> FtpSource {
+        FtpSource::new(link.url().clone(), login, self.resolver.clone(), Arc::clone(&self.tls))
     }
 }
 
@@ -97,7 +103,8 @@ impl Ways for Network {
             Scheme::Http if is_metalink(link) => Err(not_followed(link)),
             // Links that others name get no credentials of the user's.
             Scheme::Http => Ok(Way::Source(Arc::new(self.http(link, HeaderMap::new())))),
-            Scheme::Ftp | Scheme::Magnet | Scheme::Ed2k => Err(not_followed(link)),
+            Scheme::Ftp => Ok(Way::Source(Arc::new(self.ftp(link, Login::default())))),
+            Scheme::Magnet | Scheme::Ed2k => Err(not_followed(link)),
         }
     }
 }
@@ -125,6 +132,12 @@ fn headers(spec: &SourceSpec) -> Result<HeaderMap, Failure> {
         credentials::read(Path::new(folder), &mut headers)?;
     }
     Ok(headers)
+}
+
+/// Who logs in at an ftp link: the user of its Secret, else nobody in particular.
+fn login(spec: &SourceSpec) -> Result<Login, Failure> {
+    let found = spec.credentials.as_ref().map(|folder| credentials::login(Path::new(folder))).transpose()?;
+    Ok(found.flatten().unwrap_or_default())
 }
 
 fn unsupported(spec: SourceSpec, error: &SourceError) -> SourceReport {
