@@ -268,7 +268,10 @@ impl Scheduler {
             Fault::NoRanges => source.ranges = Some(false),
             Fault::Gone => source.standing = Standing::Dropped,
             Fault::Transient | Fault::Stalled | Fault::Throttled { .. } => {
-                source.faults += 1;
+                // Lanes that fail together are one fault: what counts is how often the host was asked again in vain.
+                if self.hosts.get(&host).is_none_or(|host| host.wakes_at(now).is_none()) {
+                    source.faults += 1;
+                }
                 if source.faults >= self.settings.attempts {
                     source.standing = Standing::Dropped;
                 }

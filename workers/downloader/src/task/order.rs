@@ -11,13 +11,14 @@ use videocloud_protocol::link::{Link, Scheme};
 use videocloud_protocol::task::{DownloadTask, SourceReport, SourceSpec, SourceState};
 
 use super::credentials;
+use crate::discover::ed2k::Ed2k;
 use crate::discover::metalink::Metalink;
 use crate::engine::{Candidate, Order, Way, Ways};
 use crate::schedule::Settings;
 use crate::source::address::AddressPolicy;
 use crate::source::ftp::{FtpSource, Login};
 use crate::source::http::{HttpSource, TlsError, client_config};
-use crate::source::{Resolver, SourceError};
+use crate::source::{Proxy, Resolver, SourceError};
 use crate::verify::Which;
 
 /// Sources that might come back are asked for this long without one byte from any.
@@ -28,6 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(3600);
 pub struct Network {
     resolver: Resolver,
     tls: Arc<rustls::ClientConfig>,
+    proxy: Option<Proxy>,
 }
 
 impl Network {
@@ -36,7 +38,14 @@ impl Network {
     /// # Errors
     /// [`TlsError`].
     pub fn new(allowed: Vec<IpNet>, ca_file: Option<&Path>) -> Result<Self, TlsError> {
-        Ok(Self { resolver: Resolver::new(AddressPolicy::new(allowed)), tls: client_config(ca_file)? })
+        Ok(Self { resolver: Resolver::new(AddressPolicy::new(allowed)), tls: client_config(ca_file)?, proxy: None })
+    }
+
+    /// Sources that name no proxy of their own go through this one.
+    #[must_use]
+    pub fn through(mut self, proxy: Option<Proxy>) -> Self {
+        self.proxy = proxy;
+        self
     }
 }
 
@@ -75,24 +84,31 @@ pub fn order(task: DownloadTask, network: &Network) -> Result<Order, Failure> {
 impl Network {
     /// What a source of an order leads to; inside, why it is not followed.
     fn follow(&self, spec: &SourceSpec) -> Result<Result<Way, SourceError>, Failure> {
-        let headers = headers(spec)?;
+        let (headers, proxy) = headers(spec)?;
+        let proxy = proxy.or_else(|| self.proxy.clone());
         Ok(match spec.link.scheme() {
             Scheme::Http if is_metalink(&spec.link) => {
-                let source = self.http(&spec.link, headers);
+                let source = self.http(&spec.link, headers, proxy);
                 Ok(Way::Discovery(Arc::new(Metalink::new(source, spec.select.clone()))))
             }
-            Scheme::Http => Ok(Way::Source(Arc::new(self.http(&spec.link, headers)))),
-            Scheme::Ftp => Ok(Way::Source(Arc::new(self.ftp(&spec.link, login(spec)?)))),
-            Scheme::Magnet | Scheme::Ed2k => Err(not_followed(&spec.link)),
+            Scheme::Http => Ok(Way::Source(Arc::new(self.http(&spec.link, headers, proxy)))),
+            Scheme::Ftp => self.ftp(&spec.link, credentials::login(&headers)?, proxy.as_ref()),
+            Scheme::Ed2k => Ok(Way::Discovery(Arc::new(Ed2k::new(&spec.link)))),
+            Scheme::Magnet => Err(not_followed(&spec.link)),
         })
     }
 
-    fn http(&self, link: &Link, headers: HeaderMap) -> HttpSource {
-        HttpSource::new(link.url().clone(), headers, self.resolver.clone(), Arc::clone(&self.tls))
+    fn http(&self, link: &Link, headers: HeaderMap, proxy: Option<Proxy>) -> HttpSource {
+        HttpSource::new(link.url().clone(), headers, self.resolver.clone(), Arc::clone(&self.tls)).through(proxy)
     }
 
-    fn ftp(&self, link: &Link, login: Login) -> FtpSource {
-        FtpSource::new(link.url().clone(), login, self.resolver.clone(), Arc::clone(&self.tls))
+    fn ftp(&self, link: &Link, login: Login, proxy: Option<&Proxy>) -> Result<Way, SourceError> {
+        if proxy.is_some() {
+            // To go around it would be worse than not to go.
+            return Err(SourceError::gone(reason::UNSUPPORTED_SOURCE, "ftp links do not go through a proxy"));
+        }
+        let source = FtpSource::new(link.url().clone(), login, self.resolver.clone(), Arc::clone(&self.tls));
+        Ok(Way::Source(Arc::new(source)))
     }
 }
 
@@ -102,8 +118,8 @@ impl Ways for Network {
             // One description leads to sources, not to more descriptions without end.
             Scheme::Http if is_metalink(link) => Err(not_followed(link)),
             // Links that others name get no credentials of the user's.
-            Scheme::Http => Ok(Way::Source(Arc::new(self.http(link, HeaderMap::new())))),
-            Scheme::Ftp => Ok(Way::Source(Arc::new(self.ftp(link, Login::default())))),
+            Scheme::Http => Ok(Way::Source(Arc::new(self.http(link, HeaderMap::new(), self.proxy.clone())))),
+            Scheme::Ftp => self.ftp(link, Login::default(), self.proxy.as_ref()),
             Scheme::Magnet | Scheme::Ed2k => Err(not_followed(link)),
         }
     }
@@ -118,8 +134,8 @@ fn not_followed(link: &Link) -> SourceError {
     SourceError::gone(reason::UNSUPPORTED_SOURCE, format!("links of {} are not followed", link.url().scheme()))
 }
 
-fn headers(spec: &SourceSpec) -> Result<HeaderMap, Failure> {
-    let mut headers = HeaderMap::new();
+fn headers(spec: &SourceSpec) -> Result<(HeaderMap, Option<Proxy>), Failure> {
+    let (mut headers, mut proxy) = (HeaderMap::new(), None);
     for (name, value) in &spec.headers {
         let bad = || {
             let message = format!("failed to use header {name:?} of source {}: it is no valid header", spec.name);
@@ -129,15 +145,9 @@ fn headers(spec: &SourceSpec) -> Result<HeaderMap, Failure> {
         headers.append(name, HeaderValue::try_from(value).map_err(|_| bad())?);
     }
     if let Some(folder) = &spec.credentials {
-        credentials::read(Path::new(folder), &mut headers)?;
+        proxy = credentials::read(Path::new(folder), &mut headers)?;
     }
-    Ok(headers)
-}
-
-/// Who logs in at an ftp link: the user of its Secret, else nobody in particular.
-fn login(spec: &SourceSpec) -> Result<Login, Failure> {
-    let found = spec.credentials.as_ref().map(|folder| credentials::login(Path::new(folder))).transpose()?;
-    Ok(found.flatten().unwrap_or_default())
+    Ok((headers, proxy))
 }
 
 fn unsupported(spec: SourceSpec, error: &SourceError) -> SourceReport {
