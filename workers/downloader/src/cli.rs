@@ -30,7 +30,7 @@ After any exit but 0 there is no file at the output path.";
 #[derive(Debug, Parser)]
 #[command(name = "videocloud-downloader", version, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
-    /// A link (http or https); repeat it for mirrors of the same content.
+    /// A link (http, https, ftp or ftps); repeat it for mirrors of the same content.
     #[arg(long, short, value_name = "URL", conflicts_with = "task")]
     pub(crate) source: Vec<Link>,
     /// More links, as for --source.

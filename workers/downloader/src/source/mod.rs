@@ -7,6 +7,7 @@
 pub mod address;
 mod document;
 mod error;
+pub mod ftp;
 pub mod http;
 mod proxy;
 mod resolve;

@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use videocloud_protocol::failure::{Failure, FailureClass, reason};
 
 use crate::source::Proxy;
+use crate::source::ftp::Login;
 
 /// Largest file that is read, bytes.
 const LARGEST: u64 = 64 << 10;
@@ -31,6 +32,16 @@ pub(super) fn read(folder: &Path, headers: &mut HeaderMap) -> Result<Option<Prox
         headers.insert(name, secret(value.trim(), "a line of headers")?);
     }
     Ok(proxy)
+}
+
+/// Who logs in where no headers are sent: the user of `headers`, else nobody in particular.
+pub(super) fn login(headers: &HeaderMap) -> Result<Login, Failure> {
+    let Some(value) = headers.get(AUTHORIZATION) else { return Ok(Login::default()) };
+    let pair = value.to_str().ok().and_then(|text| text.strip_prefix("Basic "));
+    let pair = pair.and_then(|pair| BASE64.decode(pair).ok()).and_then(|pair| String::from_utf8(pair).ok());
+    let pair = pair.ok_or_else(|| bad("only a user name and a password are of use for ftp"))?;
+    let (user, password) = pair.split_once(':').unwrap_or((&pair, ""));
+    Login::new(user, password).map_err(bad)
 }
 
 fn file(folder: &Path, name: &str) -> Result<Option<String>, Failure> {

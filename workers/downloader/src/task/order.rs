@@ -16,6 +16,7 @@ use crate::discover::metalink::Metalink;
 use crate::engine::{Candidate, Order, Way, Ways};
 use crate::schedule::Settings;
 use crate::source::address::AddressPolicy;
+use crate::source::ftp::{FtpSource, Login};
 use crate::source::http::{HttpSource, TlsError, client_config};
 use crate::source::{Proxy, Resolver, SourceError};
 use crate::verify::Which;
@@ -91,13 +92,23 @@ impl Network {
                 Ok(Way::Discovery(Arc::new(Metalink::new(source, spec.select.clone()))))
             }
             Scheme::Http => Ok(Way::Source(Arc::new(self.http(&spec.link, headers, proxy)))),
+            Scheme::Ftp => self.ftp(&spec.link, credentials::login(&headers)?, proxy.as_ref()),
             Scheme::Ed2k => Ok(Way::Discovery(Arc::new(Ed2k::new(&spec.link)))),
-            Scheme::Ftp | Scheme::Magnet => Err(not_followed(&spec.link)),
+            Scheme::Magnet => Err(not_followed(&spec.link)),
         })
     }
 
     fn http(&self, link: &Link, headers: HeaderMap, proxy: Option<Proxy>) -> HttpSource {
         HttpSource::new(link.url().clone(), headers, self.resolver.clone(), Arc::clone(&self.tls)).through(proxy)
+    }
+
+    fn ftp(&self, link: &Link, login: Login, proxy: Option<&Proxy>) -> Result<Way, SourceError> {
+        if proxy.is_some() {
+            // To go around it would be worse than not to go.
+            return Err(SourceError::gone(reason::UNSUPPORTED_SOURCE, "ftp links do not go through a proxy"));
+        }
+        let source = FtpSource::new(link.url().clone(), login, self.resolver.clone(), Arc::clone(&self.tls));
+        Ok(Way::Source(Arc::new(source)))
     }
 }
 
@@ -108,7 +119,8 @@ impl Ways for Network {
             Scheme::Http if is_metalink(link) => Err(not_followed(link)),
             // Links that others name get no credentials of the user's.
             Scheme::Http => Ok(Way::Source(Arc::new(self.http(link, HeaderMap::new(), self.proxy.clone())))),
-            Scheme::Ftp | Scheme::Magnet | Scheme::Ed2k => Err(not_followed(link)),
+            Scheme::Ftp => self.ftp(link, Login::default(), self.proxy.as_ref()),
+            Scheme::Magnet | Scheme::Ed2k => Err(not_followed(link)),
         }
     }
 }

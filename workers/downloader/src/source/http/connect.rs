@@ -164,7 +164,8 @@ async fn run<F: Future>(machine: &mut Option<Pin<Box<dyn Future<Output = ()> + S
     .await
 }
 
-async fn dial(host: &Host<&str>, addresses: &[SocketAddr]) -> Result<TcpStream, SourceError> {
+/// Connects to the first of `addresses` that accepts.
+pub(in crate::source) async fn dial(host: &Host<&str>, addresses: &[SocketAddr]) -> Result<TcpStream, SourceError> {
     let mut last = String::from("no address");
     for address in addresses {
         match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {

@@ -3,7 +3,7 @@
 //! hyper and not a pooled client, because the lane must decide what it connects to (the checked address), when a connection
 //! is closed, and how large reads are. Proxies of the environment are not looked at. Redirects are followed here, hop by hop.
 
-mod connect;
+pub(super) mod connect;
 mod connection;
 mod content_range;
 mod head;
