@@ -68,8 +68,8 @@ bench: bench-scheduler bench-download bench-edge bench-transcode bench-operator 
 
 bench-scheduler: ## Solver, estimator and policies
 	@mkdir -p $(BENCH_DIR) && cargo run $(CARGO_FLAGS) -q -p videocloud-scheduler -- bench --out $(BENCH_DIR)/scheduler.json
-bench-download: setup ## One origin: videocloud, aria2c, curl
-	@cargo bench --locked -p videocloud-downloader --bench throughput
+bench-download: setup ## One origin, and several mirrors: videocloud, aria2c, curl
+	@cargo bench --locked -p videocloud-downloader --bench throughput --bench mirrors
 bench-edge: setup ## One file: videocloud's edge, nginx
 	@cargo bench --locked -p videocloud-uploader --bench edge
 bench-transcode: setup tools ## Chunked, whole, and separate encodes

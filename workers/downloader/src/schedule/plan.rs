@@ -247,7 +247,10 @@ impl Scheduler {
     fn failed(&mut self, now: Time, id: LaneId, fault: Fault) {
         let Some(run) = self.end_run(now, id) else { return };
         self.release(&run);
-        if let Some(lane) = self.lanes.remove(&id) {
+        let Some(lane) = self.lanes.remove(&id) else { return };
+        // A connection that broke after it was of use is just opened again.
+        let of_use = run.position - run.span.start() >= self.settings.align.saturating_mul(4);
+        if !(of_use && fault == Fault::Transient) {
             self.blame(now, lane.source, fault);
         }
     }
