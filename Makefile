@@ -11,7 +11,7 @@ IMAGE_REPOSITORY ?=
 BENCH_DIR := target/bench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo demo-down test e2e lint fmt crds images assets tools deny \
+.PHONY: help setup build demo demo-down test e2e fuzz lint fmt crds images assets tools deny \
 	bench bench-scheduler bench-download bench-edge bench-transcode bench-operator
 
 help: ## Show this list
@@ -40,6 +40,9 @@ test: setup tools ## Unit and integration tests against real peers
 
 e2e: setup tools build ## End-to-end tests on real local clusters
 	@cargo test $(CARGO_FLAGS) -p videocloud-e2e -- --test-threads=1
+
+fuzz: ## Every fuzz target for FUZZ_SECONDS (20), where nightly and cargo-fuzz are installed
+	@.ci/fuzz
 
 lint: fmt-check clippy deny fresh helm-lint ## Everything that is checked without running
 

@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(place("ftp://h/100%").unwrap().path, b"100%");
         let implicit = place("ftps://127.0.0.1/x").unwrap();
         assert_eq!((implicit.port, implicit.privacy), (990, Privacy::Implicit));
-        assert_eq!(implicit.host, Host::Ipv4([127, 0, 0, 1].into()), "an address is no name");
+        assert!(matches!(implicit.host, Host::<String>::Ipv4(_)), "an address is no name");
         assert!(matches!(
             place("ftps://[::1]:21/x").unwrap(),
             Place { privacy: Privacy::Explicit, host: Host::Ipv6(_), .. }

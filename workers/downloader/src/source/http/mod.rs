@@ -17,6 +17,7 @@ use http::HeaderMap;
 use url::Url;
 
 pub use content_range::ContentRange;
+pub use head::judge;
 pub use retry_after::parse as parse_retry_after;
 pub use tls::{TlsError, client_config};
 
