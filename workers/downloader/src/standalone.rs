@@ -13,6 +13,7 @@ use videocloud_downloader::verify::Which;
 use videocloud_protocol::content::Visibility;
 use videocloud_protocol::failure::{Failure, FailureClass, reason};
 use videocloud_protocol::ids::TaskId;
+use videocloud_protocol::link::Link;
 use videocloud_protocol::task::{DownloadLimits, DownloadTask, SourceSpec};
 use videocloud_protocol::tracker::Wanted;
 use videocloud_store::{Durability, Store, StoreUrl};
@@ -23,12 +24,19 @@ use crate::display::Display;
 
 /// Downloads what the flags say.
 pub(crate) async fn run(cli: Cli, stop: &CancellationToken) -> Result<(), Failure> {
-    if cli.source.is_empty() {
-        return Err(bad_spec("failed to start: no --source URL; see --help"));
+    let files = cli.torrents.files()?;
+    if cli.source.is_empty() && files.is_empty() {
+        return Err(bad_spec("failed to start: no --source URL and no --torrent FILE; see --help"));
     }
     let place = Place::of(&cli)?;
     let network = Network::new(cli.allow_network.iter().flatten().copied().collect(), cli.ca_file.as_deref());
-    let mut order = order(task(&cli)?, &network.map_err(bad_spec)?)?;
+    let network = network.map_err(bad_spec)?.with_torrents(cli.torrents.options());
+    let links = files.iter().map(|(link, _)| link);
+    let mut order = order(task(&cli, cli.source.iter().chain(links).cloned().collect())?, &network)?;
+    let given = order.candidates.iter_mut().rev().take(files.len()).rev();
+    for (candidate, (_, file)) in given.zip(files) {
+        candidate.way = network.torrent(file, cli.torrents.select.clone());
+    }
     order.any_content = !cli.media_only;
     if cli.output.is_some() && cli.digests == Digests::Needed {
         order.hashes = cli.digest.iter().fold(Which::default(), |which, digest| which.and(digest.algorithm()));
@@ -48,7 +56,8 @@ pub(crate) async fn run(cli: Cli, stop: &CancellationToken) -> Result<(), Failur
     done.map(drop)
 }
 
-fn task(cli: &Cli) -> Result<DownloadTask, Failure> {
+/// The order for `links`.
+fn task(cli: &Cli, links: Vec<Link>) -> Result<DownloadTask, Failure> {
     let headers = cli.header.iter().map(|header| {
         let (name, value) =
             header.split_once(':').ok_or_else(|| bad_spec("failed to read --header: no colon in it"))?;
@@ -56,17 +65,17 @@ fn task(cli: &Cli) -> Result<DownloadTask, Failure> {
     });
     let headers = headers.collect::<Result<Vec<_>, Failure>>()?;
     let wanted = Wanted {
-        links: cli.source.clone(),
+        links: links.clone(),
         digest: cli.digest.clone(),
         size: cli.size,
         visibility: Visibility::Public,
         variant: String::new(),
     };
     let key = wanted.key();
-    let source = |(number, link): (usize, &videocloud_protocol::link::Link)| SourceSpec {
+    let source = |(number, link): (usize, &Link)| SourceSpec {
         name: format!("source-{}", number + 1),
         link: link.clone(),
-        select: None,
+        select: cli.torrents.select.clone(),
         headers: headers.clone(),
         priority: 100,
         credentials: None,
@@ -74,7 +83,7 @@ fn task(cli: &Cli) -> Result<DownloadTask, Failure> {
     Ok(DownloadTask {
         task: TaskId::download(&key),
         key,
-        sources: cli.source.iter().enumerate().map(source).collect(),
+        sources: links.iter().enumerate().map(source).collect(),
         digest: cli.digest.clone(),
         size: cli.size,
         visibility: Visibility::Public,

@@ -9,12 +9,14 @@ use ipnet::IpNet;
 use videocloud_protocol::failure::{Failure, FailureClass, reason};
 use videocloud_protocol::link::{Link, Scheme};
 use videocloud_protocol::task::{DownloadTask, SourceReport, SourceSpec, SourceState};
+use videocloud_protocol::torrent::MagnetError;
 
 use super::credentials;
 use crate::discover::metalink::Metalink;
 use crate::engine::{Candidate, Order, Way, Ways};
 use crate::schedule::Settings;
 use crate::source::address::AddressPolicy;
+use crate::source::bittorrent::{Named, Network as Swarm, Options as TorrentOptions, Torrent, TorrentLink};
 use crate::source::http::{HttpSource, TlsError, client_config};
 use crate::source::{Resolver, SourceError};
 use crate::verify::Which;
@@ -27,6 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(3600);
 pub struct Network {
     resolver: Resolver,
     tls: Arc<rustls::ClientConfig>,
+    torrents: TorrentOptions,
 }
 
 impl Network {
@@ -35,7 +38,14 @@ impl Network {
     /// # Errors
     /// [`TlsError`].
     pub fn new(allowed: Vec<IpNet>, ca_file: Option<&Path>) -> Result<Self, TlsError> {
-        Ok(Self { resolver: Resolver::new(AddressPolicy::new(allowed)), tls: client_config(ca_file)? })
+        let (resolver, torrents) = (Resolver::new(AddressPolicy::new(allowed)), TorrentOptions::default());
+        Ok(Self { resolver, tls: client_config(ca_file)?, torrents })
+    }
+
+    /// How torrents are followed; `select` is each source's own.
+    #[must_use]
+    pub fn with_torrents(self, torrents: TorrentOptions) -> Self {
+        Self { torrents, ..self }
     }
 }
 
@@ -80,9 +90,38 @@ impl Network {
                 let source = self.http(&spec.link, headers);
                 Ok(Way::Discovery(Arc::new(Metalink::new(source, spec.select.clone()))))
             }
+            Scheme::Http if is_torrent(&spec.link) => {
+                let (source, options) = (self.http(&spec.link, headers), self.torrents(spec));
+                Ok(Way::Discovery(Arc::new(TorrentLink::new(source, options, self.swarm()))))
+            }
             Scheme::Http => Ok(Way::Source(Arc::new(self.http(&spec.link, headers)))),
-            Scheme::Ftp | Scheme::Magnet | Scheme::Ed2k => Err(not_followed(&spec.link)),
+            Scheme::Magnet => match spec.link.url().as_str().parse() {
+                Ok(magnet) => {
+                    let torrent = Torrent::new(Named::Magnet(magnet), self.torrents(spec), self.swarm());
+                    Ok(Way::Discovery(Arc::new(torrent)))
+                }
+                Err(error) => {
+                    let error: MagnetError = error;
+                    Err(SourceError::gone(reason::BAD_SPEC, error.to_string()))
+                }
+            },
+            Scheme::Ftp | Scheme::Ed2k => Err(not_followed(&spec.link)),
         })
+    }
+
+    /// A torrent whose file the user gave, so that nothing else needs to prove it.
+    #[must_use]
+    pub fn torrent(&self, file: Named, select: Option<String>) -> Way {
+        let options = TorrentOptions { select, certified: true, ..self.torrents.clone() };
+        Way::Discovery(Arc::new(Torrent::new(file, options, self.swarm())))
+    }
+
+    fn torrents(&self, spec: &SourceSpec) -> TorrentOptions {
+        TorrentOptions { select: spec.select.clone(), ..self.torrents.clone() }
+    }
+
+    fn swarm(&self) -> Swarm {
+        Swarm { resolver: self.resolver.clone(), tls: Arc::clone(&self.tls) }
     }
 
     fn http(&self, link: &Link, headers: HeaderMap) -> HttpSource {
@@ -94,7 +133,7 @@ impl Ways for Network {
     fn way(&self, link: &Link, _: i32) -> Result<Way, SourceError> {
         match link.scheme() {
             // One description leads to sources, not to more descriptions without end.
-            Scheme::Http if is_metalink(link) => Err(not_followed(link)),
+            Scheme::Http if is_metalink(link) || is_torrent(link) => Err(not_followed(link)),
             // Links that others name get no credentials of the user's.
             Scheme::Http => Ok(Way::Source(Arc::new(self.http(link, HeaderMap::new())))),
             Scheme::Ftp | Scheme::Magnet | Scheme::Ed2k => Err(not_followed(link)),
@@ -105,6 +144,10 @@ impl Ways for Network {
 fn is_metalink(link: &Link) -> bool {
     let path = link.url().path().to_ascii_lowercase();
     path.ends_with(".meta4") || path.ends_with(".metalink")
+}
+
+fn is_torrent(link: &Link) -> bool {
+    link.url().path().to_ascii_lowercase().ends_with(".torrent")
 }
 
 fn not_followed(link: &Link) -> SourceError {
