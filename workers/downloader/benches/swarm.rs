@@ -6,13 +6,15 @@
 //! the figure is the median round. `VIDEOCLOUD_BENCH_MIB` sets the size.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub, dead_code)]
 
+#[path = "../tests/support/libtorrent.rs"]
+mod libtorrent;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
 use std::{fs, path::Path, process::Stdio, time::Instant};
 
+use libtorrent::Seeds;
 use serde_json::{Value, json};
-use support::libtorrent::{self, Seeds};
 use support::{bytes, downloader};
 
 const ROUNDS: usize = 5;

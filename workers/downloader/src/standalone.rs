@@ -5,7 +5,10 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use tokio_util::sync::CancellationToken;
 use videocloud_downloader::engine::{Fetched, Status, fetch};
 use videocloud_downloader::task::{Network, order};
@@ -23,21 +26,25 @@ use crate::cli::{Cli, Digests};
 use crate::display::Display;
 
 /// Downloads what the flags say.
-pub(crate) async fn run(cli: Cli, stop: &CancellationToken) -> Result<(), Failure> {
+pub(crate) async fn run(mut cli: Cli, stop: &CancellationToken) -> Result<(), Failure> {
+    cli.source.append(&mut cli.urls);
     let files = cli.torrents.files()?;
     if cli.source.is_empty() && files.is_empty() {
         return Err(bad_spec("failed to start: no --source URL and no --torrent FILE; see --help"));
     }
     let place = Place::of(&cli)?;
     let network = Network::new(cli.allow_network.iter().flatten().copied().collect(), cli.ca_file.as_deref());
-    let network = network.map_err(bad_spec)?.with_torrents(cli.torrents.options());
-    let links = files.iter().map(|(link, _)| link);
-    let mut order = order(task(&cli, cli.source.iter().chain(links).cloned().collect())?, &network)?;
-    let given = order.candidates.iter_mut().rev().take(files.len()).rev();
-    for (candidate, (_, file)) in given.zip(files) {
-        candidate.way = network.torrent(file, cli.torrents.select.clone());
+    let network = network.map_err(bad_spec)?.through(cli.proxy.clone()).with_torrents(cli.torrents.options());
+    let (mut links, mut ways) = (cli.source.clone(), Vec::new());
+    for (link, file) in files {
+        links.push(link);
+        ways.push(network.torrent(file, cli.select.clone()).map_err(bad_spec)?);
     }
+    let mut order = order(task(&cli, links)?, &network)?;
+    let given = order.candidates.iter_mut().rev();
+    given.zip(ways.into_iter().rev()).for_each(|(candidate, way)| candidate.way = way);
     order.any_content = !cli.media_only;
+    order.patience = Duration::from_secs(cli.give_up_after.min(cli.progress_deadline));
     if cli.output.is_some() && cli.digests == Digests::Needed {
         order.hashes = cli.digest.iter().fold(Which::default(), |which, digest| which.and(digest.algorithm()));
     }
@@ -63,7 +70,11 @@ fn task(cli: &Cli, links: Vec<Link>) -> Result<DownloadTask, Failure> {
             header.split_once(':').ok_or_else(|| bad_spec("failed to read --header: no colon in it"))?;
         Ok((name.trim().to_owned(), value.trim().to_owned()))
     });
-    let headers = headers.collect::<Result<Vec<_>, Failure>>()?;
+    let mut headers = headers.collect::<Result<Vec<_>, Failure>>()?;
+    if let Some(user) = &cli.user {
+        headers.push(("Authorization".to_owned(), format!("Basic {}", BASE64.encode(user))));
+    }
+    headers.extend(cli.cookie.iter().map(|cookie| ("Cookie".to_owned(), cookie.clone())));
     let wanted = Wanted {
         links: links.clone(),
         digest: cli.digest.clone(),
@@ -75,7 +86,7 @@ fn task(cli: &Cli, links: Vec<Link>) -> Result<DownloadTask, Failure> {
     let source = |(number, link): (usize, &Link)| SourceSpec {
         name: format!("source-{}", number + 1),
         link: link.clone(),
-        select: cli.torrents.select.clone(),
+        select: cli.select.clone(),
         headers: headers.clone(),
         priority: 100,
         credentials: None,
@@ -91,7 +102,7 @@ fn task(cli: &Cli, links: Vec<Link>) -> Result<DownloadTask, Failure> {
             max_size: cli.max_size,
             progress_deadline_seconds: cli.progress_deadline,
             connections_per_host: cli.connections,
-            bytes_per_second: None,
+            bytes_per_second: cli.limit_rate,
         },
         any_content: true,
         known: Vec::new(),

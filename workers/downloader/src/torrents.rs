@@ -17,9 +17,6 @@ pub(crate) struct TorrentArgs {
     /// A torrent file; magnet links and links to torrent files go with --source.
     #[arg(long, short = 'T', value_name = "FILE", conflicts_with = "task")]
     pub(crate) torrent: Vec<PathBuf>,
-    /// Which file of a torrent or Metalink is wanted, by its path; the largest media file of a torrent without.
-    #[arg(long, value_name = "PATH")]
-    pub(crate) select: Option<String>,
     /// A peer to begin with; may be repeated.
     #[arg(long, value_name = "HOST:PORT", value_parser = endpoint)]
     peer: Vec<(String, u16)>,
@@ -51,15 +48,15 @@ impl TorrentArgs {
     /// As the library takes them.
     pub(crate) fn options(&self) -> Options {
         let standard = Options::default();
-        let dht_nodes = if self.dht_node.is_empty() { standard.dht_nodes } else { self.dht_node.clone() };
+        let dht_nodes = if self.dht_node.is_empty() { standard.dht_nodes.clone() } else { self.dht_node.clone() };
         let encryption = match self.encryption {
             Encrypt::Off => Encryption::Off,
             Encrypt::Fallback => Encryption::Fallback,
             Encrypt::Prefer => Encryption::Prefer,
             Encrypt::Require => Encryption::Require,
         };
-        let (select, peers) = (self.select.clone(), self.peer.clone());
-        Options { select, certified: false, dht: !self.no_dht, dht_nodes, peers, encryption }
+        let peers = self.peer.clone();
+        Options { dht: !self.no_dht, dht_nodes, peers, encryption, ..standard }
     }
 
     /// The torrent files, each with a magnet link that stands for it.

@@ -1,6 +1,8 @@
 //! The command in swarms of real peers: libtorrent, Transmission, aria2; trackers, the DHT and peers as those who name them.
 #![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub, dead_code)]
 
+#[path = "support/libtorrent.rs"]
+mod libtorrent;
 mod support;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -8,8 +10,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use libtorrent::Seeds;
 use serde_json::{Value, json};
-use support::libtorrent::Seeds;
 use support::{bytes, run};
 
 const KIB: usize = 1 << 10;

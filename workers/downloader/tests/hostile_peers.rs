@@ -1,6 +1,8 @@
 //! Swarms with peers that lie, stall or talk nonsense, beside one good seed; trackers that lead where they may not.
 #![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub, dead_code)]
 
+#[path = "support/libtorrent.rs"]
+mod libtorrent;
 mod support;
 
 use std::io::{Read, Write};
@@ -9,8 +11,8 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use libtorrent::Seeds;
 use serde_json::json;
-use support::libtorrent::Seeds;
 use support::{bytes, downloader, run};
 
 const KIB: usize = 1 << 10;

@@ -16,6 +16,8 @@ pub struct Description {
     pub size: Option<u64>,
     /// Digests of the whole content.
     pub digests: Vec<Digest>,
+    /// Its ed2k hash.
+    pub ed2k: Option<[u8; 16]>,
     /// Hashes of its pieces.
     pub pieces: Option<Arc<Pieces>>,
     /// More links to the same content.

@@ -5,6 +5,7 @@
 //! it finds is judged by the engine like any other source.
 
 mod description;
+pub mod ed2k;
 pub mod metalink;
 mod pieces;
 

@@ -219,6 +219,7 @@ impl Crew {
             name: known.name.or(new.name),
             size: known.size.or(new.size),
             digests: if known.digests.is_empty() { new.digests } else { known.digests },
+            ed2k: known.ed2k.or(new.ed2k),
             pieces: if known.certified && known.pieces.is_some() { known.pieces } else { new.pieces.or(known.pieces) },
             links: Vec::new(),
             origin: known.origin.or(new.origin),
@@ -233,6 +234,11 @@ impl Crew {
             && wanted != size
         {
             return Err(format!("it describes a content of {size} bytes, {wanted} are expected"));
+        }
+        if let (Some(wanted), Some(ed2k)) = (known.and_then(|known| known.ed2k), new.ed2k)
+            && wanted != ed2k
+        {
+            return Err("it describes a content with another ed2k hash".to_owned());
         }
         let digests = order.digest.iter().chain(known.iter().flat_map(|known| &known.digests));
         for wanted in digests {

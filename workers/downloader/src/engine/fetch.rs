@@ -16,8 +16,9 @@ use super::crew::{Change, Crew};
 use super::proof::Proof;
 use super::round::{End, Round};
 use super::status::{Stage, Status};
+use super::throttle::Throttle;
 use super::trust::{Trust, next_alone};
-use super::{Fetched, Order, Way, stored};
+use super::{Fetched, Order, Way, samples, sizes, stored};
 use crate::schedule::{Fault, Scheduler, SourceId, SpanSet, Standing};
 use crate::verify::{self, Verdict};
 
@@ -88,6 +89,7 @@ struct Download<'a> {
     /// What the piece hashes have proven.
     proven: SpanSet,
     running: verify::Prefix,
+    throttle: Arc<Throttle>,
 }
 
 impl<'a> Download<'a> {
@@ -111,6 +113,7 @@ impl<'a> Download<'a> {
             earlier,
             proven: SpanSet::default(),
             running,
+            throttle: Arc::new(Throttle::new(order.limits.bytes_per_second)),
         }
     }
 
@@ -125,12 +128,10 @@ impl<'a> Download<'a> {
             earlier.proven.iter().for_each(|span| self.crew.ledger.restore(id, span));
             self.proven = earlier.proven;
         }
-        if let Some(digest) = strongest(&known.digests) {
-            self.running.also(digest.algorithm());
-        }
+        self.running.also(strongest(&known.digests).map(Digest::algorithm), known.ed2k.is_some());
         self.trust = match self.trust {
             Trust::Pinned if known.pieces.is_some() => Trust::Pieces,
-            Trust::Pinned if !known.digests.is_empty() => Trust::Proven,
+            Trust::Pinned if !known.digests.is_empty() || known.ed2k.is_some() => Trust::Proven,
             trust => trust,
         };
     }
@@ -148,7 +149,11 @@ impl<'a> Download<'a> {
             match self.round(&writers).await? {
                 End::Complete => match self.verify(&writers).await? {
                     Verdict::Good(manifest) => return self.publish(*manifest).await,
-                    Verdict::WrongDigest(actual) => self.distrust(&actual)?,
+                    Verdict::WrongDigest(actual) => {
+                        if !self.expose().await {
+                            self.distrust(&actual)?;
+                        }
+                    }
                     Verdict::Bad(failure) => return Err(failure),
                 },
                 End::Changed(id) => {
@@ -163,6 +168,7 @@ impl<'a> Download<'a> {
                     }
                 }
                 End::Described => self.described(),
+                End::Resized(size) => self.resize(size),
                 End::Exhausted => {
                     if self.heard != before {
                         pause = FIRST_PAUSE;
@@ -211,6 +217,7 @@ impl<'a> Download<'a> {
             trust: self.trust,
             proof: pieces.map(|pieces| Proof::new(pieces, self.proven.clone(), &done)),
             running: &mut self.running,
+            throttle: &self.throttle,
             status: self.status,
             stop: self.stop,
             heard: &mut self.heard,
@@ -226,13 +233,65 @@ impl<'a> Download<'a> {
         let size = self.size.unwrap_or_default();
         tracing::info!(size, sources = writers.len(), "every byte is there, verifying");
         let described = self.crew.description.as_ref().and_then(|known| strongest(&known.digests));
-        let wanted: Vec<Digest> = self.order.digest.iter().chain(described).cloned().collect();
+        let expected = verify::Expected {
+            digests: self.order.digest.iter().chain(described).cloned().collect(),
+            ed2k: self.crew.description.as_ref().and_then(|known| known.ed2k),
+        };
         let verification = self.trust.verification();
         let hashing =
-            verify::verify(&mut self.running, &self.staging, size, self.order, &wanted, verification, self.status);
+            verify::verify(&mut self.running, &self.staging, size, self.order, &expected, verification, self.status);
         tokio::select! {
             () = self.stop.cancelled() => Err(interrupted()),
             verdict = hashing => verdict,
+        }
+    }
+
+    /// The digest does not hold for a mixture: drops the mirrors whose samples or sizes are odd, and what they wrote. False when none
+    /// is found.
+    async fn expose(&mut self) -> bool {
+        let described = self.crew.description.as_ref();
+        if self.trust != Trust::Proven || described.is_some_and(|known| known.pieces.is_some()) {
+            return false;
+        }
+        let fixed = self.order.size.or(described.and_then(|known| known.size));
+        if let (None, Some(other)) = (fixed, sizes::other(&self.crew.ledger, self.size)) {
+            for id in sizes::of(&self.crew.ledger, self.size) {
+                self.crew.ban(id, "the digest does not hold for a content of its size");
+            }
+            self.resize(other);
+            return true;
+        }
+        let usable = self.crew.sources().into_iter().filter(|id| self.crew.ledger.usable(*id));
+        let sources: Vec<_> = usable.filter_map(|id| Some((id, Arc::clone(&self.crew.member(id)?.source)))).collect();
+        let odd = samples::odd_ones(self.size.unwrap_or_default(), sources).await;
+        for &id in &odd {
+            tracing::warn!(source = id.0, "samples of this source are not those of the others");
+            self.crew.ban(id, "samples of its bytes are not those of the other sources");
+            self.crew.ledger.forget(id);
+        }
+        self.running.reset();
+        !odd.is_empty()
+    }
+
+    /// The content has `size` bytes: what sources of other sizes wrote is void, those of this size may be asked again.
+    fn resize(&mut self, size: u64) {
+        tracing::warn!(size, "most sources have another size");
+        self.size = Some(size);
+        self.running.reset();
+        for id in self.crew.ledger.ids() {
+            let Some(account) = self.crew.ledger.get_mut(id) else { continue };
+            match account.size {
+                Some(said) if said != size => {
+                    account.given_up = true;
+                    account.failure = Some(sizes::odd(said, size));
+                    self.crew.ledger.forget(id);
+                }
+                Some(_) if account.failure.as_ref().is_some_and(|error| error.reason == reason::SIZE_MISMATCH) => {
+                    account.given_up = false;
+                    account.failure = None;
+                }
+                _ => {}
+            }
         }
     }
 

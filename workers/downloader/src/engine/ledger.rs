@@ -18,6 +18,8 @@ pub(super) struct Account {
     pub(super) parent: Option<SourceId>,
     /// State of the content at the source when its first byte came.
     pub(super) validator: Option<Validator>,
+    /// Length of the content as it said.
+    pub(super) size: Option<u64>,
     /// What it did wrong last.
     pub(super) failure: Option<SourceError>,
     /// It gave wrong bytes.
@@ -48,6 +50,7 @@ impl Ledger {
             link,
             parent,
             validator: None,
+            size: None,
             failure: None,
             banned: false,
             given_up: false,

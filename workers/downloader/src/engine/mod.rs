@@ -11,7 +11,10 @@ mod ledger;
 mod owners;
 mod proof;
 mod round;
+mod samples;
+mod sizes;
 mod status;
+mod throttle;
 mod trust;
 
 use std::sync::Arc;

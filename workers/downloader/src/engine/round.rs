@@ -8,18 +8,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
-use videocloud_protocol::failure::{Failure, reason};
+use videocloud_protocol::failure::{Failure, FailureClass, reason};
 use videocloud_store::{Staging, StoreError};
 
 use super::crew::{Change, Crew, Word};
-use super::lane::{self, Accepted, Gate, Report, Run};
+use super::lane::{self, Accepted, Gate, Report, Run, Sink};
 use super::proof::{Checked, Judgement, Proof};
 use super::status::{Snapshot, Stage, Status};
+use super::throttle::Throttle;
 use super::trust::Trust;
-use super::{Order, stored};
+use super::{Order, sizes, stored};
 use crate::schedule::{Action, Event, Fault, LaneId, Rate, Scheduler, SourceId, Span, SpanSet, Standing};
 use crate::source::{Ask, Opened, SourceError, Validator};
 use crate::verify::Prefix;
@@ -42,6 +43,8 @@ pub(super) enum End {
     Changed(SourceId),
     /// More is known of the content: other rules may hold.
     Described,
+    /// Most sources have this many bytes, not as many as were believed.
+    Resized(u64),
     /// Told to stop; what is there is checkpointed.
     Stopped,
     /// No byte came within the progress deadline.
@@ -57,6 +60,7 @@ pub(super) struct Round<'a> {
     pub(super) trust: Trust,
     pub(super) proof: Option<Proof>,
     pub(super) running: &'a mut Prefix,
+    pub(super) throttle: &'a Arc<Throttle>,
     pub(super) status: &'a Status,
     pub(super) stop: &'a CancellationToken,
     /// When the last new byte came, in this round or before.
@@ -84,6 +88,7 @@ impl Round<'_> {
         let mut rate = Rate::starting(Duration::ZERO);
         let mut changed = None;
         let mut reserved = false;
+        let mut saving = None;
         let (mut ticks, mut saves) = (interval(TICK), interval(CHECKPOINT));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         saves.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -100,6 +105,9 @@ impl Round<'_> {
             }
             if let Some(id) = changed {
                 break End::Changed(id);
+            }
+            if let Some(size) = self.resized() {
+                break End::Resized(size);
             }
             if let Some(proof) = &mut self.proof {
                 proof.start(&self.crew.ledger, self.staging);
@@ -136,9 +144,13 @@ impl Round<'_> {
                         break End::NoProgress;
                     }
                 }
-                _ = saves.tick() => self.save().await?,
+                saved = ended(&mut saving) => saved?,
+                _ = saves.tick(), if saving.is_none() => saving = Some(self.save()),
             }
         };
+        if saving.is_some() {
+            ended(&mut saving).await?;
+        }
         for (_, lane) in lanes.drain() {
             lane.gate.set(0).await;
             lane.task.abort();
@@ -150,7 +162,7 @@ impl Round<'_> {
         }
         self.show(&lanes, 0.0);
         if end != End::Complete {
-            self.save().await?;
+            ended(&mut Some(self.save())).await?;
         }
         Ok((end, self.scheduler.size(), self.proof.map(|proof| proof.verified).unwrap_or_default()))
     }
@@ -160,6 +172,13 @@ impl Round<'_> {
         self.scheduler.is_exhausted()
             && (!self.crew.searches() || self.heard.elapsed() > self.order.patience || self.comes_back())
             && !self.scheduler.is_complete()
+    }
+
+    /// The size that more sources say than the one that is believed, unless order or description fix it.
+    fn resized(&self) -> Option<u64> {
+        let fixed = self.order.size.or(self.crew.description.as_ref().and_then(|known| known.size));
+        let believed = self.scheduler.size().filter(|_| fixed.is_none() && self.trust.mixes())?;
+        sizes::majority(&self.crew.ledger).filter(|size| *size != believed)
     }
 
     /// Whether a source failed in a way that passes: the next round asks it again.
@@ -268,10 +287,11 @@ impl Round<'_> {
         let (go, accepted) = oneshot::channel();
         let gate = Gate::new(span.end());
         let run = Run { ask: Ask { span, pin }, gate: Arc::clone(&gate), go: accepted };
+        let sink = Sink { staging: Arc::clone(self.staging), throttle: Arc::clone(self.throttle) };
         let lane = lanes.entry(id).or_insert_with(|| {
             let (runs, orders) = mpsc::channel(1);
             let connection = member.source.connect();
-            let task = tokio::spawn(lane::work(id, connection, Arc::clone(self.staging), orders, reports.clone()));
+            let task = tokio::spawn(lane::work(id, connection, sink, orders, reports.clone()));
             let gate = Arc::clone(&gate);
             Lane { source, position: span.start(), runs, gate, go: None, task: task.abort_handle() }
         });
@@ -360,6 +380,9 @@ impl Round<'_> {
     /// Whether an answer may be written at all, by what its head says.
     fn judge(&mut self, source: SourceId, opened: &Opened) -> Result<(), SourceError> {
         if let Some(size) = opened.size {
+            if let Some(account) = self.crew.ledger.get_mut(source) {
+                account.size = Some(size);
+            }
             if size > self.order.limits.max_size {
                 return Err(too_large(self.order.limits.max_size));
             }
@@ -390,13 +413,29 @@ impl Round<'_> {
         });
     }
 
-    async fn save(&mut self) -> Result<(), Failure> {
+    /// Saves the state as it is now, beside the transfer: a disk may take its time.
+    fn save(&mut self) -> Saving {
         let proven = self.proof.as_ref().map(|proof| &proof.verified);
         let state = self.crew.checkpoint(self.scheduler.size(), proven);
         if let Some(proven) = proven {
             self.crew.proven(proven);
         }
-        self.staging.checkpoint(&state).await.map_err(|error| stored(&error))
+        let staging = Arc::clone(self.staging);
+        tokio::spawn(async move { staging.checkpoint(&state).await })
+    }
+}
+
+/// A checkpoint that is being written.
+type Saving = JoinHandle<Result<(), StoreError>>;
+
+/// Waits for the checkpoint that is being written, for ever when none is.
+async fn ended(saving: &mut Option<Saving>) -> Result<(), Failure> {
+    let Some(running) = saving else { return std::future::pending().await };
+    let result = running.await;
+    *saving = None;
+    match result {
+        Ok(saved) => saved.map_err(|error| stored(&error)),
+        Err(error) => Err(Failure::new(FailureClass::Transient, reason::INTERNAL, error.to_string())),
     }
 }
 

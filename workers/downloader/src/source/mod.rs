@@ -8,7 +8,9 @@ pub mod address;
 pub mod bittorrent;
 mod document;
 mod error;
+pub mod ftp;
 pub mod http;
+mod proxy;
 mod resolve;
 mod validator;
 
@@ -19,6 +21,7 @@ use bytes::Bytes;
 
 pub use document::document;
 pub use error::SourceError;
+pub use proxy::{InvalidProxy, Proxy};
 pub use resolve::Resolver;
 pub use validator::Validator;
 

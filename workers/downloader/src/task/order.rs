@@ -12,13 +12,15 @@ use videocloud_protocol::task::{DownloadTask, SourceReport, SourceSpec, SourceSt
 use videocloud_protocol::torrent::MagnetError;
 
 use super::credentials;
+use crate::discover::ed2k::Ed2k;
 use crate::discover::metalink::Metalink;
 use crate::engine::{Candidate, Order, Way, Ways};
 use crate::schedule::Settings;
 use crate::source::address::AddressPolicy;
 use crate::source::bittorrent::{Named, Network as Swarm, Options as TorrentOptions, Torrent, TorrentLink};
+use crate::source::ftp::{FtpSource, Login};
 use crate::source::http::{HttpSource, TlsError, client_config};
-use crate::source::{Resolver, SourceError};
+use crate::source::{Proxy, Resolver, SourceError};
 use crate::verify::Which;
 
 /// Sources that might come back are asked for this long without one byte from any.
@@ -30,6 +32,7 @@ pub struct Network {
     resolver: Resolver,
     tls: Arc<rustls::ClientConfig>,
     torrents: TorrentOptions,
+    proxy: Option<Proxy>,
 }
 
 impl Network {
@@ -39,13 +42,20 @@ impl Network {
     /// [`TlsError`].
     pub fn new(allowed: Vec<IpNet>, ca_file: Option<&Path>) -> Result<Self, TlsError> {
         let (resolver, torrents) = (Resolver::new(AddressPolicy::new(allowed)), TorrentOptions::default());
-        Ok(Self { resolver, tls: client_config(ca_file)?, torrents })
+        Ok(Self { resolver, tls: client_config(ca_file)?, torrents, proxy: None })
     }
 
     /// How torrents are followed; `select` is each source's own.
     #[must_use]
     pub fn with_torrents(self, torrents: TorrentOptions) -> Self {
         Self { torrents, ..self }
+    }
+
+    /// Sources that name no proxy of their own go through this one.
+    #[must_use]
+    pub fn through(mut self, proxy: Option<Proxy>) -> Self {
+        self.proxy = proxy;
+        self
     }
 }
 
@@ -84,48 +94,65 @@ pub fn order(task: DownloadTask, network: &Network) -> Result<Order, Failure> {
 impl Network {
     /// What a source of an order leads to; inside, why it is not followed.
     fn follow(&self, spec: &SourceSpec) -> Result<Result<Way, SourceError>, Failure> {
-        let headers = headers(spec)?;
+        let (headers, proxy) = headers(spec)?;
+        let proxy = proxy.or_else(|| self.proxy.clone());
         Ok(match spec.link.scheme() {
             Scheme::Http if is_metalink(&spec.link) => {
-                let source = self.http(&spec.link, headers);
+                let source = self.http(&spec.link, headers, proxy);
                 Ok(Way::Discovery(Arc::new(Metalink::new(source, spec.select.clone()))))
             }
-            Scheme::Http if is_torrent(&spec.link) => {
-                let (source, options) = (self.http(&spec.link, headers), self.torrents(spec));
-                Ok(Way::Discovery(Arc::new(TorrentLink::new(source, options, self.swarm()))))
-            }
-            Scheme::Http => Ok(Way::Source(Arc::new(self.http(&spec.link, headers)))),
-            Scheme::Magnet => match spec.link.url().as_str().parse() {
-                Ok(magnet) => {
-                    let torrent = Torrent::new(Named::Magnet(magnet), self.torrents(spec), self.swarm());
-                    Ok(Way::Discovery(Arc::new(torrent)))
+            Scheme::Http if is_torrent(&spec.link) => match self.swarm(proxy.as_ref()) {
+                Ok(swarm) => {
+                    let source = self.http(&spec.link, headers, proxy);
+                    Ok(Way::Discovery(Arc::new(TorrentLink::new(source, self.torrents(spec), swarm))))
                 }
-                Err(error) => {
-                    let error: MagnetError = error;
-                    Err(SourceError::gone(reason::BAD_SPEC, error.to_string()))
-                }
+                Err(error) => Err(error),
             },
-            Scheme::Ftp | Scheme::Ed2k => Err(not_followed(&spec.link)),
+            Scheme::Http => Ok(Way::Source(Arc::new(self.http(&spec.link, headers, proxy)))),
+            Scheme::Ftp => self.ftp(&spec.link, credentials::login(&headers)?, proxy.as_ref()),
+            Scheme::Ed2k => Ok(Way::Discovery(Arc::new(Ed2k::new(&spec.link)))),
+            Scheme::Magnet => self.magnet(spec, proxy.as_ref()),
         })
     }
 
+    fn magnet(&self, spec: &SourceSpec, proxy: Option<&Proxy>) -> Result<Way, SourceError> {
+        let bad = |error: MagnetError| SourceError::gone(reason::BAD_SPEC, error.to_string());
+        let named = Named::Magnet(spec.link.url().as_str().parse().map_err(bad)?);
+        Ok(Way::Discovery(Arc::new(Torrent::new(named, self.torrents(spec), self.swarm(proxy)?))))
+    }
+
     /// A torrent whose file the user gave, so that nothing else needs to prove it.
-    #[must_use]
-    pub fn torrent(&self, file: Named, select: Option<String>) -> Way {
+    ///
+    /// # Errors
+    /// A proxy is set, through which torrents do not go.
+    pub fn torrent(&self, file: Named, select: Option<String>) -> Result<Way, SourceError> {
         let options = TorrentOptions { select, certified: true, ..self.torrents.clone() };
-        Way::Discovery(Arc::new(Torrent::new(file, options, self.swarm())))
+        Ok(Way::Discovery(Arc::new(Torrent::new(file, options, self.swarm(self.proxy.as_ref())?))))
     }
 
     fn torrents(&self, spec: &SourceSpec) -> TorrentOptions {
         TorrentOptions { select: spec.select.clone(), ..self.torrents.clone() }
     }
 
-    fn swarm(&self) -> Swarm {
-        Swarm { resolver: self.resolver.clone(), tls: Arc::clone(&self.tls) }
+    fn swarm(&self, proxy: Option<&Proxy>) -> Result<Swarm, SourceError> {
+        if proxy.is_some() {
+            // Peers and the DHT would see whom the proxy hides.
+            return Err(SourceError::gone(reason::UNSUPPORTED_SOURCE, "torrents do not go through a proxy"));
+        }
+        Ok(Swarm { resolver: self.resolver.clone(), tls: Arc::clone(&self.tls) })
     }
 
-    fn http(&self, link: &Link, headers: HeaderMap) -> HttpSource {
-        HttpSource::new(link.url().clone(), headers, self.resolver.clone(), Arc::clone(&self.tls))
+    fn http(&self, link: &Link, headers: HeaderMap, proxy: Option<Proxy>) -> HttpSource {
+        HttpSource::new(link.url().clone(), headers, self.resolver.clone(), Arc::clone(&self.tls)).through(proxy)
+    }
+
+    fn ftp(&self, link: &Link, login: Login, proxy: Option<&Proxy>) -> Result<Way, SourceError> {
+        if proxy.is_some() {
+            // To go around it would be worse than not to go.
+            return Err(SourceError::gone(reason::UNSUPPORTED_SOURCE, "ftp links do not go through a proxy"));
+        }
+        let source = FtpSource::new(link.url().clone(), login, self.resolver.clone(), Arc::clone(&self.tls));
+        Ok(Way::Source(Arc::new(source)))
     }
 }
 
@@ -135,8 +162,9 @@ impl Ways for Network {
             // One description leads to sources, not to more descriptions without end.
             Scheme::Http if is_metalink(link) || is_torrent(link) => Err(not_followed(link)),
             // Links that others name get no credentials of the user's.
-            Scheme::Http => Ok(Way::Source(Arc::new(self.http(link, HeaderMap::new())))),
-            Scheme::Ftp | Scheme::Magnet | Scheme::Ed2k => Err(not_followed(link)),
+            Scheme::Http => Ok(Way::Source(Arc::new(self.http(link, HeaderMap::new(), self.proxy.clone())))),
+            Scheme::Ftp => self.ftp(link, Login::default(), self.proxy.as_ref()),
+            Scheme::Magnet | Scheme::Ed2k => Err(not_followed(link)),
         }
     }
 }
@@ -154,8 +182,8 @@ fn not_followed(link: &Link) -> SourceError {
     SourceError::gone(reason::UNSUPPORTED_SOURCE, format!("links of {} are not followed", link.url().scheme()))
 }
 
-fn headers(spec: &SourceSpec) -> Result<HeaderMap, Failure> {
-    let mut headers = HeaderMap::new();
+fn headers(spec: &SourceSpec) -> Result<(HeaderMap, Option<Proxy>), Failure> {
+    let (mut headers, mut proxy) = (HeaderMap::new(), None);
     for (name, value) in &spec.headers {
         let bad = || {
             let message = format!("failed to use header {name:?} of source {}: it is no valid header", spec.name);
@@ -165,9 +193,9 @@ fn headers(spec: &SourceSpec) -> Result<HeaderMap, Failure> {
         headers.append(name, HeaderValue::try_from(value).map_err(|_| bad())?);
     }
     if let Some(folder) = &spec.credentials {
-        credentials::read(Path::new(folder), &mut headers)?;
+        proxy = credentials::read(Path::new(folder), &mut headers)?;
     }
-    Ok(headers)
+    Ok((headers, proxy))
 }
 
 fn unsupported(spec: SourceSpec, error: &SourceError) -> SourceReport {

@@ -21,6 +21,12 @@ impl Which {
     /// All, for an index that finds a content by any of them.
     pub const ALL: Self = Self { sha1: true, md5: true, blake3: true, ed2k: true };
 
+    /// These and the ed2k hash.
+    #[must_use]
+    pub fn and_ed2k(self) -> Self {
+        Self { ed2k: true, ..self }
+    }
+
     /// These and `algorithm`.
     #[must_use]
     pub fn and(mut self, algorithm: Algorithm) -> Self {

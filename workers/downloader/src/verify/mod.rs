@@ -32,7 +32,16 @@ pub enum Verdict {
     Bad(Failure),
 }
 
-/// Hashes what is left of the `size` staged bytes and judges; `wanted` are the digests they must have.
+/// What the whole content must hash to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Expected {
+    /// Its digests.
+    pub digests: Vec<Digest>,
+    /// Its ed2k hash.
+    pub ed2k: Option<[u8; 16]>,
+}
+
+/// Hashes what is left of the `size` staged bytes and judges.
 ///
 /// # Errors
 /// The staging area cannot be read.
@@ -41,7 +50,7 @@ pub async fn verify(
     staging: &Staging,
     size: u64,
     order: &Order,
-    wanted: &[Digest],
+    expected: &Expected,
     verification: Verification,
     status: &Status,
 ) -> Result<Verdict, Failure> {
@@ -57,11 +66,14 @@ pub async fn verify(
         return Ok(Verdict::Bad(Failure::new(FailureClass::BadInput, reason::NOT_MEDIA, message)));
     }
     let hashes = running.finish(size, status).await?;
-    for wanted in wanted {
+    for wanted in &expected.digests {
         let actual = hashes.digest(wanted.algorithm());
         if actual.as_ref() != Some(wanted) {
             return Ok(Verdict::WrongDigest(actual.map_or_else(String::new, |actual| actual.to_string())));
         }
+    }
+    if expected.ed2k.is_some() && expected.ed2k != hashes.ed2k {
+        return Ok(Verdict::WrongDigest(format!("ed2k:{}", hashes.ed2k.map(hex::encode).unwrap_or_default())));
     }
     let mut content = hashes.known_by();
     if order.hashes == Which::ALL {

@@ -40,9 +40,10 @@ impl Prefix {
         Self { staging, which, limit: watch::Sender::new(Limit::default()), task: None }
     }
 
-    /// `algorithm` is needed, too.
-    pub(crate) fn also(&mut self, algorithm: Algorithm) {
-        let which = self.which.and(algorithm);
+    /// These are needed, too.
+    pub(crate) fn also(&mut self, digest: Option<Algorithm>, ed2k: bool) {
+        let which = digest.map_or(self.which, |digest| self.which.and(digest));
+        let which = if ed2k { which.and_ed2k() } else { which };
         if which != self.which {
             self.which = which;
             self.reset();

@@ -1,6 +1,5 @@
 //! What the tests share: nginx as the origin, the command under test, and its last word.
 
-pub mod libtorrent;
 pub mod nginx;
 
 use std::path::Path;

@@ -134,6 +134,7 @@ fn chosen(reading: Reading, select: Option<&str>) -> Result<Description, Metalin
         name: Some(file.name).filter(|name| !name.is_empty()),
         size,
         digests: file.digests,
+        ed2k: None,
         pieces: pieces.map(|(_, pieces)| Arc::new(pieces)),
         links: file.links,
         origin,

@@ -11,8 +11,8 @@ use crate::schedule::Time;
 const MAX_KNOWN: usize = 4000;
 /// Most addresses of one machine: a tracker may name one host a thousand times.
 const MAX_PER_HOST: usize = 32;
-/// Pause after a peer did not answer, doubled each time; after [`MAX_FAILURES`] it is not tried again until somebody names it anew.
-const PAUSE: Duration = Duration::from_secs(30);
+/// Pause after a peer did not answer, four times as long each time; after [`MAX_FAILURES`] it is not tried again until somebody names it anew.
+const PAUSE: Duration = Duration::from_secs(5);
 const MAX_FAILURES: u32 = 4;
 /// Pause after a peer was of no use.
 const USELESS: Duration = Duration::from_secs(300);
@@ -78,8 +78,9 @@ impl Pool {
                 State::Resting(now + pause)
             }
             PeerEnd::Lost { answered: false } if entry.failures + 1 < MAX_FAILURES => {
+                let pause = PAUSE * 4_u32.pow(entry.failures);
                 entry.failures += 1;
-                State::Resting(now + PAUSE * (1 << entry.failures))
+                State::Resting(now + pause)
             }
             PeerEnd::Banned => State::Banned,
             PeerEnd::Lost { .. } => {

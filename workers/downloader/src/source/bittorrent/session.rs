@@ -4,7 +4,7 @@
 //! piece counts when its hash holds; a piece that came from this peer alone and does not is the end of it. No socket and no clock
 //! is touched here. Nothing is uploaded: this client keeps its peers choked, and seeds do not mind.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -104,6 +104,9 @@ pub struct Session<P> {
     depth: usize,
     /// Bytes that may still come though they were cancelled.
     excused: u64,
+    /// Requests that were cancelled and will be answered all the same (BEP 6): by the block, or by a rejection that says nothing
+    /// about a later request for the same block.
+    cancelled: BTreeMap<Block, u32>,
     blocks: u64,
     window: (Time, u64),
     block_at: Time,
@@ -131,6 +134,7 @@ impl<P> Session<P> {
             waiting: 0,
             depth: SHALLOW,
             excused: 0,
+            cancelled: BTreeMap::new(),
             blocks: 0,
             window: (now, 0),
             block_at: now,
@@ -251,8 +255,12 @@ impl<P> Session<P> {
         for active in std::mem::take(&mut self.active) {
             let index = active.assembly.piece().index;
             for (begin, length) in active.asked.iter().map(|&number| active.assembly.block(number)) {
+                let block = Block { index, begin, length };
                 self.excused += u64::from(length);
-                self.say(now, &Message::Cancel(Block { index, begin, length }));
+                if self.fast {
+                    *self.cancelled.entry(block).or_default() += 1;
+                }
+                self.say(now, &Message::Cancel(block));
             }
         }
         self.waiting = 0;
@@ -355,11 +363,24 @@ impl<P> Session<P> {
         }
     }
 
+    /// Whether this answers a cancelled request; that is settled by it.
+    fn settles(&mut self, block: Block) -> bool {
+        let Some(count) = self.cancelled.get_mut(&block) else { return false };
+        *count -= 1;
+        if *count == 0 {
+            self.cancelled.remove(&block);
+        }
+        true
+    }
+
     fn rejected(&mut self, block: Block) {
+        if self.settles(block) {
+            self.excused = self.excused.saturating_sub(block.length.into());
+            return;
+        }
         let found = self.active.iter_mut().find(|active| active.assembly.piece().index == block.index);
         let number = block.begin / BLOCK;
         let Some(active) = found.and_then(|active| active.asked.remove(&number).then_some(active)) else {
-            self.excused = self.excused.saturating_sub(block.length.into());
             return;
         };
         active.again.insert(number);
@@ -383,6 +404,7 @@ impl<P> Session<P> {
         let active = active.and_then(|active| active.asked.remove(&number).then_some(active));
         let (Some(active), Some(place)) = (active, place) else {
             // Cancelled and sent cross each other; more than that is flooding.
+            self.settles(Block { index, begin, length: u32::try_from(length).unwrap_or(u32::MAX) });
             self.excused = self.excused.checked_sub(length).ok_or(PeerFault::Protocol("blocks nobody asked for"))?;
             return Ok(());
         };

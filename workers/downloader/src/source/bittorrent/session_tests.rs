@@ -209,3 +209,24 @@ fn cancelled_blocks_may_still_come() {
     }
     assert!(session.on(Time::ZERO, piece(&data, blocks[0])).is_err());
 }
+
+#[test]
+fn a_cancelled_request_is_rejected_and_asked_again() {
+    let (plan, data) = torrent(200_000);
+    let mut session = open(&plan);
+    let requests = |session: &mut Session<()>| {
+        session.fetch(Time::ZERO, span(0, 200_000));
+        session.fill(Time::ZERO, |_| Some(()));
+        let all = said(session).into_iter();
+        all.filter_map(|said| if let Message::Request(block) = said { Some(block) } else { None }).collect::<Vec<_>>()
+    };
+    let first = requests(&mut session);
+    let again = requests(&mut session);
+    assert_eq!(first, again);
+    // The rejections belong to what was cancelled; the blocks still come.
+    first.iter().for_each(|block| session.on(Time::ZERO, Message::Reject(*block)).unwrap());
+    assert_eq!(session.holds().total(), 200_000);
+    again.iter().for_each(|block| session.on(Time::ZERO, piece(&data, *block)).unwrap());
+    let pieces = std::iter::from_fn(|| session.event()).filter(|event| matches!(event, Event::Piece { .. })).count();
+    assert_eq!(pieces, 5);
+}

@@ -188,11 +188,10 @@ impl Torrent {
         Ok(Description {
             name: file.path.last().cloned(),
             size: Some(file.length),
-            digests: Vec::new(),
             pieces: Some(Arc::new(pieces)),
             links,
-            origin: None,
             certified: self.options.certified || matches!(self.named, Named::Magnet(_)),
+            ..Description::default()
         })
     }
 }
