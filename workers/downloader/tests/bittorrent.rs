@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use libtorrent::Seeds;
 use serde_json::{Value, json};
+use support::nginx::Nginx;
 use support::{bytes, run};
 
 const KIB: usize = 1 << 10;
@@ -222,4 +223,21 @@ fn listening(port: u16) {
         assert!(Instant::now() < limit, "nobody listens on {port}");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+#[test]
+fn a_web_seed_gives_the_file_when_no_peer_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let content = bytes(10, 3_000_000);
+    std::fs::write(folder.path().join("a.mp4"), &content).unwrap();
+    let server = Nginx::start("");
+    server.put("a.mp4", &content);
+    let made = json!({
+        "root": folder.path(), "name": "a.mp4", "piece": 64 * KIB, "kind": "v1", "web_seeds": [server.url("")],
+    });
+    let torrent = Seeds::start(&made).file(folder.path());
+    let (found, last) = fetch(folder.path(), &["--torrent", &torrent]);
+    assert!(found == content, "the bytes differ");
+    assert_eq!(last["verification"], "PieceHashes", "{last}");
+    assert!(server.requests("a.mp4") > 0);
 }

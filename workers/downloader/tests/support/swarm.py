@@ -49,6 +49,8 @@ def make(order):
         torrent.add_tracker(tracker)
     for seed in order.get("web_seeds", []):
         torrent.add_url_seed(seed)
+    for seed in order.get("http_seeds", []):
+        torrent.add_http_seed(seed)
     if order.get("private"):
         torrent.set_priv(True)
     lt.set_piece_hashes(torrent, order["root"])
