@@ -48,7 +48,9 @@ fn worlds() -> Vec<World> {
 
 fn videocloud(urls: &[String], wanted: &str, output: &Path) -> Command {
     let mut command = support::downloader(&["--connections", "1", "--digest", wanted]);
-    urls.iter().for_each(|url| drop(command.args(["--source", url])));
+    for url in urls {
+        command.args(["--source", url]);
+    }
     command.arg("--output").arg(output);
     command
 }
@@ -56,7 +58,14 @@ fn videocloud(urls: &[String], wanted: &str, output: &Path) -> Command {
 fn aria2c(urls: &[String], wanted: &str, output: &Path) -> Command {
     let mut command = Command::new("aria2c");
     let count = urls.len().to_string();
-    command.args(["--no-conf", "--quiet", "--file-allocation=falloc", "--max-connection-per-server=1", "--split", &count]);
+    command.args([
+        "--no-conf",
+        "--quiet",
+        "--file-allocation=falloc",
+        "--max-connection-per-server=1",
+        "--split",
+        &count,
+    ]);
     command.args(["--min-split-size=1M", "--checksum", &wanted.replace("sha256:", "sha-256="), "--dir"]);
     command.arg(output.parent().unwrap()).arg("--out").arg(output.file_name().unwrap()).args(urls);
     command
@@ -87,7 +96,8 @@ fn main() {
             for ((_, client), seen) in clients.iter().zip(&mut seen) {
                 let output = folder.path().join("fetched.mp4");
                 let begun = Instant::now();
-                let status = client(&urls, &wanted, &output).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+                let status =
+                    client(&urls, &wanted, &output).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
                 seen.push((begun.elapsed().as_secs_f64(), status.code().unwrap_or(-1)));
                 // A client that failed may leave nothing, or something wrong.
                 let _ = fs::remove_file(&output);

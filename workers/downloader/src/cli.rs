@@ -10,6 +10,8 @@ use videocloud_protocol::digest::Digest;
 use videocloud_protocol::link::Link;
 use videocloud_store::StoreUrl;
 
+use crate::torrents::TorrentArgs;
+
 const EXIT_CODES: &str = "Exit codes:
   0    done: verified bytes are in place
   1    failed in an unforeseen way
@@ -30,7 +32,7 @@ After any exit but 0 there is no file at the output path.";
 #[derive(Debug, Parser)]
 #[command(name = "videocloud-downloader", version, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
-    /// A link (http, https, ftp or ftps); repeat it for mirrors of the same content.
+    /// A link: http, https, ftp, ftps, magnet or ed2k, also to a torrent or Metalink; repeat it for mirrors of the same content.
     #[arg(long, short, value_name = "URL", conflicts_with = "task")]
     pub(crate) source: Vec<Link>,
     /// More links, as for --source.
@@ -99,6 +101,8 @@ pub(crate) struct Cli {
     /// How logs are written to stderr; what is logged is set by RUST_LOG.
     #[arg(long, env = "VIDEOCLOUD_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
+    #[command(flatten)]
+    pub(crate) torrents: TorrentArgs,
     #[command(flatten)]
     pub(crate) worker: WorkerArgs,
 }

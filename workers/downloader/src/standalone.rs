@@ -16,6 +16,7 @@ use videocloud_downloader::verify::Which;
 use videocloud_protocol::content::Visibility;
 use videocloud_protocol::failure::{Failure, FailureClass, reason};
 use videocloud_protocol::ids::TaskId;
+use videocloud_protocol::link::Link;
 use videocloud_protocol::task::{DownloadLimits, DownloadTask, SourceSpec};
 use videocloud_protocol::tracker::Wanted;
 use videocloud_store::{Durability, Store, StoreUrl};
@@ -27,13 +28,21 @@ use crate::display::Display;
 /// Downloads what the flags say.
 pub(crate) async fn run(mut cli: Cli, stop: &CancellationToken) -> Result<(), Failure> {
     cli.source.append(&mut cli.urls);
-    if cli.source.is_empty() {
-        return Err(bad_spec("failed to start: no --source URL; see --help"));
+    let files = cli.torrents.files()?;
+    if cli.source.is_empty() && files.is_empty() {
+        return Err(bad_spec("failed to start: no --source URL and no --torrent FILE; see --help"));
     }
     let place = Place::of(&cli)?;
     let network = Network::new(cli.allow_network.iter().flatten().copied().collect(), cli.ca_file.as_deref());
-    let network = network.map_err(bad_spec)?.through(cli.proxy.clone());
-    let mut order = order(task(&cli)?, &network)?;
+    let network = network.map_err(bad_spec)?.through(cli.proxy.clone()).with_torrents(cli.torrents.options());
+    let (mut links, mut ways) = (cli.source.clone(), Vec::new());
+    for (link, file) in files {
+        links.push(link);
+        ways.push(network.torrent(file, cli.select.clone()).map_err(bad_spec)?);
+    }
+    let mut order = order(task(&cli, links)?, &network)?;
+    let given = order.candidates.iter_mut().rev();
+    given.zip(ways.into_iter().rev()).for_each(|(candidate, way)| candidate.way = way);
     order.any_content = !cli.media_only;
     order.patience = Duration::from_secs(cli.give_up_after.min(cli.progress_deadline));
     if cli.output.is_some() && cli.digests == Digests::Needed {
@@ -54,7 +63,8 @@ pub(crate) async fn run(mut cli: Cli, stop: &CancellationToken) -> Result<(), Fa
     done.map(drop)
 }
 
-fn task(cli: &Cli) -> Result<DownloadTask, Failure> {
+/// The order for `links`.
+fn task(cli: &Cli, links: Vec<Link>) -> Result<DownloadTask, Failure> {
     let headers = cli.header.iter().map(|header| {
         let (name, value) =
             header.split_once(':').ok_or_else(|| bad_spec("failed to read --header: no colon in it"))?;
@@ -66,14 +76,14 @@ fn task(cli: &Cli) -> Result<DownloadTask, Failure> {
     }
     headers.extend(cli.cookie.iter().map(|cookie| ("Cookie".to_owned(), cookie.clone())));
     let wanted = Wanted {
-        links: cli.source.clone(),
+        links: links.clone(),
         digest: cli.digest.clone(),
         size: cli.size,
         visibility: Visibility::Public,
         variant: String::new(),
     };
     let key = wanted.key();
-    let source = |(number, link): (usize, &videocloud_protocol::link::Link)| SourceSpec {
+    let source = |(number, link): (usize, &Link)| SourceSpec {
         name: format!("source-{}", number + 1),
         link: link.clone(),
         select: cli.select.clone(),
@@ -84,7 +94,7 @@ fn task(cli: &Cli) -> Result<DownloadTask, Failure> {
     Ok(DownloadTask {
         task: TaskId::download(&key),
         key,
-        sources: cli.source.iter().enumerate().map(source).collect(),
+        sources: links.iter().enumerate().map(source).collect(),
         digest: cli.digest.clone(),
         size: cli.size,
         visibility: Visibility::Public,

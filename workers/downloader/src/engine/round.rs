@@ -346,10 +346,13 @@ impl Round<'_> {
                 }
                 self.scheduler.on(now, Event::Received { lane: id, bytes });
                 if let (Some(proof), Some(span)) = (&mut self.proof, wrote) {
-                    if self.crew.member(source).is_some_and(|member| member.source.manner().verified) {
+                    let crew = &self.crew;
+                    let verifies = |id| crew.member(id).is_some_and(|member| member.source.manner().verified);
+                    if verifies(source) {
                         proof.vouched(span);
                     }
-                    proof.written(span, self.scheduler.done());
+                    let all = |piece| crew.ledger.writers_within(piece).iter().all(|(id, _)| verifies(*id));
+                    proof.written(span, self.scheduler.done(), all);
                 }
             }
             Report::Finished => self.scheduler.on(now, Event::Finished { lane: id }),

@@ -5,6 +5,7 @@
 //! decided in [`address`], for every protocol alike.
 
 pub mod address;
+pub mod bittorrent;
 mod document;
 mod error;
 pub mod ftp;

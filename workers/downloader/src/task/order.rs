@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use videocloud_protocol::failure::{Failure, FailureClass, reason};
 use videocloud_protocol::link::{Link, Scheme};
 use videocloud_protocol::task::{DownloadTask, SourceReport, SourceSpec, SourceState};
+use videocloud_protocol::torrent::MagnetError;
 
 use super::credentials;
 use crate::discover::ed2k::Ed2k;
@@ -16,6 +17,7 @@ use crate::discover::metalink::Metalink;
 use crate::engine::{Candidate, Order, Way, Ways};
 use crate::schedule::Settings;
 use crate::source::address::AddressPolicy;
+use crate::source::bittorrent::{Named, Network as Swarm, Options as TorrentOptions, Torrent, TorrentLink};
 use crate::source::ftp::{FtpSource, Login};
 use crate::source::http::{HttpSource, TlsError, client_config};
 use crate::source::{Proxy, Resolver, SourceError};
@@ -29,6 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(3600);
 pub struct Network {
     resolver: Resolver,
     tls: Arc<rustls::ClientConfig>,
+    torrents: TorrentOptions,
     proxy: Option<Proxy>,
 }
 
@@ -38,7 +41,14 @@ impl Network {
     /// # Errors
     /// [`TlsError`].
     pub fn new(allowed: Vec<IpNet>, ca_file: Option<&Path>) -> Result<Self, TlsError> {
-        Ok(Self { resolver: Resolver::new(AddressPolicy::new(allowed)), tls: client_config(ca_file)?, proxy: None })
+        let (resolver, torrents) = (Resolver::new(AddressPolicy::new(allowed)), TorrentOptions::default());
+        Ok(Self { resolver, tls: client_config(ca_file)?, torrents, proxy: None })
+    }
+
+    /// How torrents are followed; `select` is each source's own.
+    #[must_use]
+    pub fn with_torrents(self, torrents: TorrentOptions) -> Self {
+        Self { torrents, ..self }
     }
 
     /// Sources that name no proxy of their own go through this one.
@@ -91,11 +101,45 @@ impl Network {
                 let source = self.http(&spec.link, headers, proxy);
                 Ok(Way::Discovery(Arc::new(Metalink::new(source, spec.select.clone()))))
             }
+            Scheme::Http if is_torrent(&spec.link) => match self.swarm(proxy.as_ref()) {
+                Ok(swarm) => {
+                    let source = self.http(&spec.link, headers, proxy);
+                    Ok(Way::Discovery(Arc::new(TorrentLink::new(source, self.torrents(spec), swarm))))
+                }
+                Err(error) => Err(error),
+            },
             Scheme::Http => Ok(Way::Source(Arc::new(self.http(&spec.link, headers, proxy)))),
             Scheme::Ftp => self.ftp(&spec.link, credentials::login(&headers)?, proxy.as_ref()),
             Scheme::Ed2k => Ok(Way::Discovery(Arc::new(Ed2k::new(&spec.link)))),
-            Scheme::Magnet => Err(not_followed(&spec.link)),
+            Scheme::Magnet => self.magnet(spec, proxy.as_ref()),
         })
+    }
+
+    fn magnet(&self, spec: &SourceSpec, proxy: Option<&Proxy>) -> Result<Way, SourceError> {
+        let bad = |error: MagnetError| SourceError::gone(reason::BAD_SPEC, error.to_string());
+        let named = Named::Magnet(spec.link.url().as_str().parse().map_err(bad)?);
+        Ok(Way::Discovery(Arc::new(Torrent::new(named, self.torrents(spec), self.swarm(proxy)?))))
+    }
+
+    /// A torrent whose file the user gave, so that nothing else needs to prove it.
+    ///
+    /// # Errors
+    /// A proxy is set, through which torrents do not go.
+    pub fn torrent(&self, file: Named, select: Option<String>) -> Result<Way, SourceError> {
+        let options = TorrentOptions { select, certified: true, ..self.torrents.clone() };
+        Ok(Way::Discovery(Arc::new(Torrent::new(file, options, self.swarm(self.proxy.as_ref())?))))
+    }
+
+    fn torrents(&self, spec: &SourceSpec) -> TorrentOptions {
+        TorrentOptions { select: spec.select.clone(), ..self.torrents.clone() }
+    }
+
+    fn swarm(&self, proxy: Option<&Proxy>) -> Result<Swarm, SourceError> {
+        if proxy.is_some() {
+            // Peers and the DHT would see whom the proxy hides.
+            return Err(SourceError::gone(reason::UNSUPPORTED_SOURCE, "torrents do not go through a proxy"));
+        }
+        Ok(Swarm { resolver: self.resolver.clone(), tls: Arc::clone(&self.tls) })
     }
 
     fn http(&self, link: &Link, headers: HeaderMap, proxy: Option<Proxy>) -> HttpSource {
@@ -116,7 +160,7 @@ impl Ways for Network {
     fn way(&self, link: &Link, _: i32) -> Result<Way, SourceError> {
         match link.scheme() {
             // One description leads to sources, not to more descriptions without end.
-            Scheme::Http if is_metalink(link) => Err(not_followed(link)),
+            Scheme::Http if is_metalink(link) || is_torrent(link) => Err(not_followed(link)),
             // Links that others name get no credentials of the user's.
             Scheme::Http => Ok(Way::Source(Arc::new(self.http(link, HeaderMap::new(), self.proxy.clone())))),
             Scheme::Ftp => self.ftp(link, Login::default(), self.proxy.as_ref()),
@@ -128,6 +172,10 @@ impl Ways for Network {
 fn is_metalink(link: &Link) -> bool {
     let path = link.url().path().to_ascii_lowercase();
     path.ends_with(".meta4") || path.ends_with(".metalink")
+}
+
+fn is_torrent(link: &Link) -> bool {
+    link.url().path().to_ascii_lowercase().ends_with(".torrent")
 }
 
 fn not_followed(link: &Link) -> SourceError {

@@ -111,7 +111,8 @@ impl Info {
             (None, None) => return Err(InfoError::Key("pieces")),
         };
         overlap(&files)?;
-        if total == 0 {
+        // A torrent of pads only has bytes, and none that anybody could want.
+        if total == 0 || files.iter().all(|file| file.length == 0) {
             return Err(InfoError::Empty);
         }
         let private = dict.int("private") == Some(1);

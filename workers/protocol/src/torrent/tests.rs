@@ -66,6 +66,10 @@ fn hostile_v1_torrents_are_refused() {
     assert_eq!(refused(inside, &sixty), InfoError::Overlap("a/b".into()));
     assert_eq!(refused(files(&[]), &[]), InfoError::Empty);
     assert_eq!(refused(files(&[(&["a"], 0)]), &[]), InfoError::Empty);
+    let pad = dict([("length", Value::Int(70_000)), ("path", Value::List(vec![text("pad")])), ("attr", text("p"))]);
+    let Value::List(mut only_pads) = files(&[(&["a"], 0)]) else { unreachable!() };
+    only_pads.push(pad);
+    assert_eq!(refused(Value::List(only_pads), &sixty), InfoError::Empty);
     for length in [0, -1, 1, 1023, (32 << 20) + 1, i64::MAX] {
         let value = dict([
             ("name", text("a")),
