@@ -12,7 +12,7 @@ IMAGES ?=
 LINK ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo demo-down test e2e lint fmt crds images assets tools deny \
+.PHONY: help setup build demo demo-down test e2e fuzz lint fmt crds images assets tools deny \
 	bench bench-scheduler bench-download bench-edge bench-transcode bench-operator bench-delivery
 
 help: ## Show this list
@@ -43,6 +43,9 @@ test: setup tools ## Unit and integration tests against real peers
 e2e: setup tools build ## End-to-end tests on real local clusters
 	@cargo test $(CARGO_FLAGS) -p videocloud-e2e -- --test-threads=1
 
+fuzz: ## Every fuzz target for FUZZ_SECONDS (20), where nightly and cargo-fuzz are installed
+	@.ci/fuzz
+
 lint: fmt-check clippy deny fresh helm-lint ## Everything that is checked without running
 
 .PHONY: fmt-check clippy fresh helm-lint
@@ -70,8 +73,8 @@ bench: bench-scheduler bench-download bench-edge bench-transcode bench-operator 
 
 bench-scheduler: ## Solver, estimator and policies
 	@cargo bench --locked -p videocloud-scheduler --bench scheduler
-bench-download: setup ## One origin: videocloud, aria2c, curl
-	@cargo bench --locked -p videocloud-downloader --bench throughput
+bench-download: setup ## One origin, several mirrors, a swarm: videocloud, aria2c, curl, libtorrent
+	@cargo bench --locked -p videocloud-downloader --bench throughput --bench mirrors --bench swarm
 bench-edge: setup ## One file: videocloud's edge, nginx
 	@cargo bench --locked -p videocloud-uploader --bench edge
 bench-transcode: setup tools ## Chunked, whole, and separate encodes

@@ -1,9 +1,10 @@
 //! One HTTP origin (nginx, sendfile) on the loopback, fetched by videocloud, aria2c and curl in turn:
 //! `cargo bench -p videocloud-downloader --bench throughput`. Prints a table and writes `target/bench/download.json`.
 //!
-//! Every one writes a file on the same file system; videocloud verifies its SHA-256 and syncs it as well, in the same time.
-//! The rounds alternate, so that what else the machine does meanwhile meets all; the figure is the median round. CPU is what
-//! the finished process used, from `/proc/self/stat`. `VIDEOCLOUD_BENCH_MIB` sets the size.
+//! Every one writes a file on the same file system, first in memory (`/dev/shm`), then on the disk of the temporary folder;
+//! videocloud computes its SHA-256 as well, in the same time. The rounds alternate, so that what else the machine does meanwhile
+//! meets all; the figure is the median round. CPU is what the finished process used, from `/proc/self/stat`.
+//! `VIDEOCLOUD_BENCH_MIB` sets the size, `VIDEOCLOUD_BENCH_ROUNDS` the rounds.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub, dead_code)]
 
 #[path = "../tests/support/mod.rs"]
@@ -14,7 +15,6 @@ use std::{fs, path::Path, process::Command, time::Instant};
 use serde_json::json;
 use support::{bytes, nginx::Nginx};
 
-const ROUNDS: usize = 5;
 /// Ticks of `/proc/<pid>/stat` per second (USER_HZ, fixed by the kernel's interface).
 const TICKS: f64 = 100.0;
 
@@ -55,18 +55,41 @@ fn curl(url: &str, output: &Path, _: u32) -> Command {
 }
 
 fn main() {
-    let mebibytes: usize = std::env::var("VIDEOCLOUD_BENCH_MIB").ok().map_or(1024, |text| text.parse().unwrap());
+    let number = |name: &str, usual: usize| std::env::var(name).ok().map_or(usual, |text| text.parse().unwrap());
+    let (mebibytes, rounds) = (number("VIDEOCLOUD_BENCH_MIB", 1024), number("VIDEOCLOUD_BENCH_ROUNDS", 5));
     let size = mebibytes << 20;
     let server = Nginx::start("sendfile on; tcp_nopush on;");
     server.put("a.mp4", &bytes(1, size));
     let url = server.url("a.mp4");
-    let folder = tempfile::tempdir().unwrap();
-    let mut rounds: Vec<Vec<(f64, f64)>> = WAYS.iter().map(|_| Vec::new()).collect();
-    for round in 0..=ROUNDS {
-        for (way, seen) in WAYS.iter().zip(&mut rounds) {
-            let output = folder.path().join("fetched.mp4");
+    println!("{:<8} {:<12} {:>11} {:>10} {:>14}", "output", "client", "connections", "MB/s", "CPU s per GB");
+    let mut results = Vec::new();
+    for (place, folder) in [("memory", tempfile::tempdir_in("/dev/shm")), ("disk", tempfile::tempdir())] {
+        let folder = folder.unwrap();
+        for (way, seen) in WAYS.iter().zip(measure(&url, folder.path(), size, rounds)) {
+            let rate = size as f64 / median(seen.iter().map(|round| round.0));
+            let cpu = median(seen.iter().map(|round| round.1)) / (size as f64 / 1e9);
+            println!("{place:<8} {:<12} {:>11} {:>10.0} {cpu:>14.3}", way.name, way.connections, rate / 1e6);
+            results.push(json!({
+                "output": place, "client": way.name, "connections": way.connections, "bytesPerSecond": rate,
+                "cpuSecondsPerGigabyte": cpu,
+            }));
+        }
+    }
+    let out = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/bench");
+    fs::create_dir_all(&out).unwrap();
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let report = json!({ "cores": cores, "bytes": size, "rounds": rounds, "results": results });
+    fs::write(out.join("download.json"), serde_json::to_string_pretty(&report).unwrap()).unwrap();
+}
+
+/// Seconds and CPU seconds of each round of each way, in turns.
+fn measure(url: &str, folder: &Path, size: usize, rounds: usize) -> Vec<Vec<(f64, f64)>> {
+    let mut all: Vec<Vec<(f64, f64)>> = WAYS.iter().map(|_| Vec::new()).collect();
+    for round in 0..=rounds {
+        for (way, seen) in WAYS.iter().zip(&mut all) {
+            let output = folder.join("fetched.mp4");
             let (begun, before) = (Instant::now(), children_cpu());
-            let status = (way.command)(&url, &output, way.connections).stdout(std::process::Stdio::null()).status();
+            let status = (way.command)(url, &output, way.connections).stdout(std::process::Stdio::null()).status();
             let (wall, cpu) = (begun.elapsed().as_secs_f64(), children_cpu() - before);
             assert!(status.unwrap().success(), "{} failed", way.name);
             assert_eq!(fs::metadata(&output).unwrap().len(), size as u64, "{}", way.name);
@@ -77,21 +100,7 @@ fn main() {
             }
         }
     }
-    println!("{:<12} {:>11} {:>10} {:>14}", "client", "connections", "MB/s", "CPU s per GB");
-    let mut results = Vec::new();
-    for (way, seen) in WAYS.iter().zip(rounds) {
-        let rate = size as f64 / median(seen.iter().map(|round| round.0));
-        let cpu = median(seen.iter().map(|round| round.1)) / (size as f64 / 1e9);
-        println!("{:<12} {:>11} {:>10.0} {cpu:>14.3}", way.name, way.connections, rate / 1e6);
-        results.push(json!({
-            "client": way.name, "connections": way.connections, "bytesPerSecond": rate, "cpuSecondsPerGigabyte": cpu,
-        }));
-    }
-    let out = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/bench");
-    fs::create_dir_all(&out).unwrap();
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let report = json!({ "cores": cores, "bytes": size, "rounds": ROUNDS, "results": results });
-    fs::write(out.join("download.json"), serde_json::to_string_pretty(&report).unwrap()).unwrap();
+    all
 }
 
 /// Seconds of CPU of all children waited for so far, user and system.

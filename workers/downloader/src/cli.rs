@@ -5,9 +5,12 @@ use std::path::PathBuf;
 use clap::{Args, Parser, ValueEnum};
 use ipnet::IpNet;
 use url::Url;
+use videocloud_downloader::source::Proxy;
 use videocloud_protocol::digest::Digest;
 use videocloud_protocol::link::Link;
 use videocloud_store::StoreUrl;
+
+use crate::torrents::TorrentArgs;
 
 const EXIT_CODES: &str = "Exit codes:
   0    done: verified bytes are in place
@@ -29,9 +32,15 @@ After any exit but 0 there is no file at the output path.";
 #[derive(Debug, Parser)]
 #[command(name = "videocloud-downloader", version, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
-    /// A link (http or https); repeat it for mirrors of the same content.
+    /// A link: http, https, ftp, ftps, magnet or ed2k, also to a torrent or Metalink; repeat it for mirrors of the same content.
     #[arg(long, short, value_name = "URL", conflicts_with = "task")]
     pub(crate) source: Vec<Link>,
+    /// More links, as for --source.
+    #[arg(value_name = "URL", conflicts_with = "task")]
+    pub(crate) urls: Vec<Link>,
+    /// The file to take of a Metalink or torrent that has several.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) select: Option<String>,
     /// Where to put the file.
     #[arg(long, short, value_name = "FILE", conflicts_with_all = ["store", "task"])]
     pub(crate) output: Option<PathBuf>,
@@ -41,6 +50,9 @@ pub(crate) struct Cli {
     /// What the bytes must hash to: sha256:HEX, sha1:HEX, md5:HEX or blake3:HEX.
     #[arg(long, value_name = "DIGEST")]
     pub(crate) digest: Option<Digest>,
+    /// Which digests are computed with --output: those that prove the content, or all that an index would want.
+    #[arg(long, value_enum, default_value_t = Digests::Needed)]
+    pub(crate) digests: Digests,
     /// The size the content must have, bytes.
     #[arg(long, value_name = "BYTES")]
     pub(crate) size: Option<u64>,
@@ -50,9 +62,21 @@ pub(crate) struct Cli {
     /// Connections to one host.
     #[arg(long, short = 'x', default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(crate) connections: u32,
+    /// Bytes per second in all; K, M and G may follow the number.
+    #[arg(long, value_name = "RATE", visible_alias = "max-download-limit", value_parser = rate)]
+    pub(crate) limit_rate: Option<u64>,
     /// A header to send, `Name: value`; may be repeated.
     #[arg(long, short = 'H', value_name = "HEADER")]
     pub(crate) header: Vec<String>,
+    /// A proxy for all sources: http://[USER:PASSWORD@]HOST:PORT or socks5://[USER:PASSWORD@]HOST:PORT.
+    #[arg(long, value_name = "URL", env = "VIDEOCLOUD_PROXY", hide_env_values = true, conflicts_with = "task")]
+    pub(crate) proxy: Option<Proxy>,
+    /// User name and password for the servers of the sources, as in curl.
+    #[arg(long, short, value_name = "USER:PASSWORD", env = "VIDEOCLOUD_USER", hide_env_values = true)]
+    pub(crate) user: Option<String>,
+    /// A cookie to send, `NAME=VALUE`, as in curl.
+    #[arg(long, short = 'b', value_name = "COOKIE")]
+    pub(crate) cookie: Option<String>,
     /// More certificate authorities to trust, PEM.
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
@@ -62,6 +86,9 @@ pub(crate) struct Cli {
     /// Seconds without one new byte before giving up.
     #[arg(long, value_name = "SECONDS", default_value_t = 24 * 3600)]
     pub(crate) progress_deadline: u64,
+    /// Seconds to keep asking when no source answers at all.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    pub(crate) give_up_after: u64,
     /// Take only video and audio; pages, playlists and archives are refused.
     #[arg(long)]
     pub(crate) media_only: bool,
@@ -75,7 +102,18 @@ pub(crate) struct Cli {
     #[arg(long, env = "VIDEOCLOUD_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
     #[command(flatten)]
+    pub(crate) torrents: TorrentArgs,
+    #[command(flatten)]
     pub(crate) worker: WorkerArgs,
+}
+
+/// Which digests of a file are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Digests {
+    /// SHA-256 and the one of --digest.
+    Needed,
+    /// SHA-256, SHA-1, MD5, BLAKE3, ed2k and the 3-chunk hash. A store always has all.
+    All,
 }
 
 /// Form of the log.
@@ -113,4 +151,26 @@ fn network(text: &str) -> Result<Option<IpNet>, String> {
     }
     let parsed = text.parse::<IpNet>().or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from));
     parsed.map(Some).map_err(|_| format!("{text:?} is no network; write for example 10.0.0.0/8"))
+}
+
+/// Bytes per second as curl and aria2 write them: `500K`, `2M`, `1.5G`.
+fn rate(text: &str) -> Result<u64, String> {
+    let bad = || format!("{text:?} is no rate; write for example 500K or 2M");
+    let (number, factor) = match text.trim().char_indices().last() {
+        Some((at, unit)) if unit.is_ascii_alphabetic() => {
+            let factor = match unit.to_ascii_lowercase() {
+                'k' => 1024.0,
+                'm' => 1024.0 * 1024.0,
+                'g' => 1024.0 * 1024.0 * 1024.0,
+                _ => return Err(bad()),
+            };
+            (&text.trim()[..at], factor)
+        }
+        _ => (text.trim(), 1.0),
+    };
+    let number: f64 = number.parse().map_err(|_| bad())?;
+    if !(number.is_finite() && number >= 0.0) {
+        return Err(bad());
+    }
+    Ok((number * factor) as u64)
 }

@@ -3,6 +3,7 @@
 mod cli;
 mod display;
 mod standalone;
+mod torrents;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;

@@ -5,32 +5,55 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use tokio_util::sync::CancellationToken;
 use videocloud_downloader::engine::{Fetched, Status, fetch};
 use videocloud_downloader::task::{Network, order};
+use videocloud_downloader::verify::Which;
 use videocloud_protocol::content::Visibility;
 use videocloud_protocol::failure::{Failure, FailureClass, reason};
 use videocloud_protocol::ids::TaskId;
+use videocloud_protocol::link::Link;
 use videocloud_protocol::task::{DownloadLimits, DownloadTask, SourceSpec};
 use videocloud_protocol::tracker::Wanted;
-use videocloud_store::{Store, StoreUrl};
+use videocloud_store::{Durability, Store, StoreUrl};
 
 use crate::bad_spec;
-use crate::cli::Cli;
+use crate::cli::{Cli, Digests};
 use crate::display::Display;
 
 /// Downloads what the flags say.
-pub(crate) async fn run(cli: Cli, stop: &CancellationToken) -> Result<(), Failure> {
-    if cli.source.is_empty() {
-        return Err(bad_spec("failed to start: no --source URL; see --help"));
+pub(crate) async fn run(mut cli: Cli, stop: &CancellationToken) -> Result<(), Failure> {
+    cli.source.append(&mut cli.urls);
+    let files = cli.torrents.files()?;
+    if cli.source.is_empty() && files.is_empty() {
+        return Err(bad_spec("failed to start: no --source URL and no --torrent FILE; see --help"));
     }
     let place = Place::of(&cli)?;
     let network = Network::new(cli.allow_network.iter().flatten().copied().collect(), cli.ca_file.as_deref());
-    let mut order = order(task(&cli)?, &network.map_err(bad_spec)?)?;
+    let network = network.map_err(bad_spec)?.through(cli.proxy.clone()).with_torrents(cli.torrents.options());
+    let (mut links, mut ways) = (cli.source.clone(), Vec::new());
+    for (link, file) in files {
+        links.push(link);
+        ways.push(network.torrent(file, cli.select.clone()).map_err(bad_spec)?);
+    }
+    let mut order = order(task(&cli, links)?, &network)?;
+    let given = order.candidates.iter_mut().rev();
+    given.zip(ways.into_iter().rev()).for_each(|(candidate, way)| candidate.way = way);
     order.any_content = !cli.media_only;
+    order.patience = Duration::from_secs(cli.give_up_after.min(cli.progress_deadline));
+    if cli.output.is_some() && cli.digests == Digests::Needed {
+        order.hashes = cli.digest.iter().fold(Which::default(), |which, digest| which.and(digest.algorithm()));
+    }
     let scratch = cli.worker.scratch.clone().unwrap_or_else(std::env::temp_dir);
-    let store = Store::open(&place.store, &scratch);
+    let store = match &place.file {
+        // As every download manager does: the file is whole when it is there, and nothing waits for the disk.
+        Some((_, folder)) => Store::open_folder(folder, Durability::Kill),
+        None => Store::open(&place.store, &scratch),
+    };
     let store = store.map_err(|error| Failure::new(error.class(), reason::INTERNAL, error.to_string()))?;
     let status = Status::default();
     let display = Display::start(&cli, status.clone());
@@ -40,25 +63,30 @@ pub(crate) async fn run(cli: Cli, stop: &CancellationToken) -> Result<(), Failur
     done.map(drop)
 }
 
-fn task(cli: &Cli) -> Result<DownloadTask, Failure> {
+/// The order for `links`.
+fn task(cli: &Cli, links: Vec<Link>) -> Result<DownloadTask, Failure> {
     let headers = cli.header.iter().map(|header| {
         let (name, value) =
             header.split_once(':').ok_or_else(|| bad_spec("failed to read --header: no colon in it"))?;
         Ok((name.trim().to_owned(), value.trim().to_owned()))
     });
-    let headers = headers.collect::<Result<Vec<_>, Failure>>()?;
+    let mut headers = headers.collect::<Result<Vec<_>, Failure>>()?;
+    if let Some(user) = &cli.user {
+        headers.push(("Authorization".to_owned(), format!("Basic {}", BASE64.encode(user))));
+    }
+    headers.extend(cli.cookie.iter().map(|cookie| ("Cookie".to_owned(), cookie.clone())));
     let wanted = Wanted {
-        links: cli.source.clone(),
+        links: links.clone(),
         digest: cli.digest.clone(),
         size: cli.size,
         visibility: Visibility::Public,
         variant: String::new(),
     };
     let key = wanted.key();
-    let source = |(number, link): (usize, &videocloud_protocol::link::Link)| SourceSpec {
+    let source = |(number, link): (usize, &Link)| SourceSpec {
         name: format!("source-{}", number + 1),
         link: link.clone(),
-        select: None,
+        select: cli.select.clone(),
         headers: headers.clone(),
         priority: 100,
         credentials: None,
@@ -67,7 +95,7 @@ fn task(cli: &Cli) -> Result<DownloadTask, Failure> {
     Ok(DownloadTask {
         task: TaskId::download(&key),
         key,
-        sources: cli.source.iter().enumerate().map(source).collect(),
+        sources: links.iter().enumerate().map(source).collect(),
         digest: cli.digest.clone(),
         size: cli.size,
         visibility: Visibility::Public,
@@ -75,7 +103,7 @@ fn task(cli: &Cli) -> Result<DownloadTask, Failure> {
             max_size: cli.max_size,
             progress_deadline_seconds: cli.progress_deadline,
             connections_per_host: cli.connections,
-            bytes_per_second: None,
+            bytes_per_second: cli.limit_rate,
         },
         any_content: true,
         known: Vec::new(),

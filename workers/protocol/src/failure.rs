@@ -119,6 +119,8 @@ pub mod reason {
     pub const PROTOCOL_ERROR: &str = "ProtocolError";
     /// The content behind the link changed while it was fetched.
     pub const CHANGED: &str = "ContentChanged";
+    /// The source gave bytes that a hash, or all other sources, disprove.
+    pub const WRONG_BYTES: &str = "WrongBytes";
     /// The whole-file digest is not the one asked for.
     pub const DIGEST_MISMATCH: &str = "DigestMismatch";
     /// The size is not the one asked for.

@@ -14,4 +14,5 @@ pub mod publication;
 pub mod rendition;
 pub mod task;
 pub mod token;
+pub mod torrent;
 pub mod tracker;

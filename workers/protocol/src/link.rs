@@ -98,7 +98,11 @@ impl FromStr for Link {
         if text.len() > Self::MAX_LEN {
             return Err(InvalidLink::TooLong);
         }
-        let mut url = Url::parse(text.trim()).map_err(InvalidLink::Syntax)?;
+        let text = text.trim();
+        // ed2k links put `|` where a URL has a host, which no URL may.
+        let ed2k = text.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("ed2k:"));
+        let escaped = if ed2k { text.replace('|', "%7C") } else { text.to_owned() };
+        let mut url = Url::parse(&escaped).map_err(InvalidLink::Syntax)?;
         match url.scheme() {
             "http" | "https" | "ftp" | "ftps" => {
                 if !url.username().is_empty() || url.password().is_some() {
@@ -149,6 +153,15 @@ mod tests {
         assert!(matches!("file:///etc/passwd".parse::<Link>(), Err(InvalidLink::Scheme(_))));
         assert!(matches!("nonsense".parse::<Link>(), Err(InvalidLink::Syntax(_))));
         assert!(format!("http://h/{}", "a".repeat(2048)).parse::<Link>().is_err());
+    }
+
+    #[test]
+    fn ed2k_links_keep_their_fields() -> Result<(), InvalidLink> {
+        let link: Link = "ed2k://|file|a.mp4|10|0123456789abcdef0123456789abcdef|/".parse()?;
+        assert_eq!(link.scheme(), Scheme::Ed2k);
+        let fields = "ed2k://|file|a.mp4|10|0123456789abcdef0123456789abcdef|/";
+        assert_eq!(link.url().as_str().replace("%7C", "|"), fields);
+        Ok(())
     }
 
     #[test]

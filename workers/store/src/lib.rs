@@ -13,6 +13,7 @@
 //! text. What contents and renditions mean is said in `videocloud-protocol`; who may see them is the tracker's business.
 
 mod contents;
+mod durability;
 mod error;
 mod layout;
 mod location;
@@ -28,6 +29,7 @@ use std::{
     sync::Arc,
 };
 
+pub use durability::Durability;
 pub use error::{Result, StoreError};
 pub use location::{BucketUrl, S3Keys, StoreUrl};
 pub use objects::ByteStream;
@@ -61,6 +63,16 @@ impl Store {
         Self::open_with_keys(url, scratch, None)
     }
 
+    /// Opens a folder as a store of the given durability.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] when the folder cannot be used.
+    pub fn open_folder(root: &Path, durability: Durability) -> Result<Self> {
+        let objects = Objects::Fs(FsObjects::open(root, durability)?);
+        let url = StoreUrl::Folder(root.to_owned());
+        Ok(Self(Arc::new(Inner { objects, url, scratch: std::env::temp_dir() })))
+    }
+
     /// Opens a store only to read it: no folder is made, so a volume may be mounted read-only, and may be empty as yet.
     ///
     /// # Errors
@@ -79,7 +91,7 @@ impl Store {
     /// As [`Store::open`].
     pub fn open_with_keys(url: &StoreUrl, scratch: &Path, keys: Option<&S3Keys>) -> Result<Self> {
         let objects = match url {
-            StoreUrl::Folder(root) => Objects::Fs(FsObjects::open(root)?),
+            StoreUrl::Folder(root) => Objects::Fs(FsObjects::open(root, Durability::PowerLoss)?),
             StoreUrl::Bucket(bucket) => Objects::S3(S3Objects::open(bucket, keys)?),
         };
         Ok(Self(Arc::new(Inner { objects, url: url.clone(), scratch: scratch.to_owned() })))

@@ -7,15 +7,19 @@ use rand::RngExt;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use videocloud_protocol::content::ContentManifest;
+use videocloud_protocol::digest::{Algorithm, Digest};
 use videocloud_protocol::failure::{Failure, FailureClass, reason};
 use videocloud_store::{Published, Staging, Store};
 
-use super::ledger::Ledger;
+use super::checkpoint::{self, Earlier};
+use super::crew::{Change, Crew};
+use super::proof::Proof;
 use super::round::{End, Round};
 use super::status::{Stage, Status};
+use super::throttle::Throttle;
 use super::trust::{Trust, next_alone};
-use super::{Fetched, Order, checkpoint, stored};
-use crate::schedule::{Fault, Scheduler, SourceId, SourceSpec, Standing};
+use super::{Fetched, Order, Way, samples, sizes, stored};
+use crate::schedule::{Fault, Scheduler, SourceId, SpanSet, Standing};
 use crate::verify::{self, Verdict};
 
 /// Times the content behind one source may change before it is given up.
@@ -40,6 +44,7 @@ pub async fn fetch(
     let staging = Arc::new(store.stage(&order.key).await.map_err(|error| stored(&error))?);
     let mut download = Download::open(order, Arc::clone(&staging), status, stop);
     let fetched = download.run().await;
+    download.crew.dismiss().await;
     let discard = matches!(&fetched, Err(failure) if failure.class == FailureClass::BadInput);
     if discard && let Err(error) = staging.discard().await {
         tracing::warn!(%error, "wrong bytes are left in staging for the janitor");
@@ -51,9 +56,10 @@ pub async fn fetch(
 async fn known(order: &Order, store: &Store, stop: &CancellationToken) -> Option<ContentManifest> {
     for known in &order.known {
         let candidate = order.candidates.iter().find(|candidate| candidate.link == known.link)?;
+        let Way::Source(source) = &candidate.way else { continue };
         let probed = tokio::select! {
             () = stop.cancelled() => return None,
-            probed = tokio::time::timeout(Duration::from_secs(20), candidate.source.probe()) => probed.ok()?.ok()?,
+            probed = tokio::time::timeout(Duration::from_secs(20), source.probe()) => probed.ok()?.ok()?,
         };
         let tag = known.etag.as_ref().filter(|tag| !tag.starts_with("W/"));
         let same_tag = tag.is_some() && tag == probed.validator.etag.as_ref();
@@ -73,56 +79,106 @@ struct Download<'a> {
     staging: Arc<Staging>,
     status: &'a Status,
     stop: &'a CancellationToken,
-    ledger: Ledger,
+    crew: Crew,
     size: Option<u64>,
     trust: Trust,
     tried: Vec<SourceId>,
     heard: Instant,
+    /// What an earlier process had proven; taken when the same piece hashes turn up.
+    earlier: Option<Earlier>,
+    /// What the piece hashes have proven.
+    proven: SpanSet,
+    running: verify::Prefix,
+    throttle: Arc<Throttle>,
 }
 
 impl<'a> Download<'a> {
     fn open(order: &'a Order, staging: Arc<Staging>, status: &'a Status, stop: &'a CancellationToken) -> Self {
-        let mut ledger = Ledger::new(order.candidates.iter().map(|each| (each.name.clone(), each.link.clone())));
-        let proven = order.digest.is_some();
+        let mut crew = Crew::new(order, stop);
         let found = staging.load_checkpoint();
-        let size = found.and_then(|found| checkpoint::restore(&found.state, &found.kept, proven, &mut ledger));
-        let trust = if proven { Trust::Proven } else { Trust::Pinned };
-        let heard = Instant::now();
-        Self { order, staging, status, stop, ledger, size: order.size.or(size), trust, tried: Vec::new(), heard }
+        let by_digest = order.digest.is_some();
+        let (size, earlier) = found
+            .map_or((None, None), |found| checkpoint::restore(&found.state, &found.kept, by_digest, &mut crew.ledger));
+        let running = verify::Prefix::new(Arc::clone(&staging), order.hashes);
+        Self {
+            order,
+            staging,
+            status,
+            stop,
+            crew,
+            size: order.size.or(size),
+            trust: if by_digest { Trust::Proven } else { Trust::Pinned },
+            tried: Vec::new(),
+            heard: Instant::now(),
+            earlier,
+            proven: SpanSet::default(),
+            running,
+            throttle: Arc::new(Throttle::new(order.limits.bytes_per_second)),
+        }
+    }
+
+    /// Takes in what the crew has learned of the content.
+    fn described(&mut self) {
+        let Some(known) = self.crew.description.clone() else { return };
+        self.size = self.order.size.or(known.size).or(self.size);
+        if let Some(pieces) = &known.pieces
+            && let Some(earlier) = self.earlier.take_if(|earlier| earlier.pieces == pieces.fingerprint())
+        {
+            let id = self.crew.ledger.add("an earlier run".to_owned(), None, None);
+            earlier.proven.iter().for_each(|span| self.crew.ledger.restore(id, span));
+            self.proven = earlier.proven;
+        }
+        self.running.also(strongest(&known.digests).map(Digest::algorithm), known.ed2k.is_some());
+        self.trust = match self.trust {
+            Trust::Pinned if known.pieces.is_some() => Trust::Pieces,
+            Trust::Pinned if !known.digests.is_empty() || known.ed2k.is_some() => Trust::Proven,
+            trust => trust,
+        };
     }
 
     async fn run(&mut self) -> Result<Fetched, Failure> {
         let mut changes = 0;
         let mut pause = FIRST_PAUSE;
         loop {
-            let writers = self.trust.writers(&self.order.candidates, &self.ledger);
-            if writers.is_empty() {
+            let writers = self.trust.writers(&self.crew);
+            if writers.is_empty() && !self.crew.searches() {
                 self.follow_next()?;
                 continue;
             }
             let before = self.heard;
             match self.round(&writers).await? {
                 End::Complete => match self.verify(&writers).await? {
-                    Verdict::Good(manifest) => return self.publish(manifest).await,
-                    Verdict::WrongDigest(actual) => self.distrust(&actual)?,
+                    Verdict::Good(manifest) => return self.publish(*manifest).await,
+                    Verdict::WrongDigest(actual) => {
+                        if !self.expose().await {
+                            self.distrust(&actual)?;
+                        }
+                    }
                     Verdict::Bad(failure) => return Err(failure),
                 },
                 End::Changed(id) => {
                     changes += 1;
-                    self.ledger.forget(id);
+                    self.running.reset();
+                    self.crew.ledger.forget(id);
                     self.size = self.order.size;
                     if changes >= MAX_CHANGES
-                        && let Some(account) = self.ledger.get_mut(id)
+                        && let Some(account) = self.crew.ledger.get_mut(id)
                     {
                         account.given_up = true;
                     }
                 }
+                End::Described => self.described(),
+                End::Resized(size) => self.resize(size),
                 End::Exhausted => {
                     if self.heard != before {
                         pause = FIRST_PAUSE;
                     }
-                    if !self.may_come_back(&writers) {
+                    let searches = self.crew.searches() && self.heard.elapsed() < self.order.patience;
+                    if !searches && !self.may_come_back(&writers) {
                         self.give_up(&writers);
+                        if writers.is_empty() {
+                            return Err(self.no_source_left());
+                        }
                     } else if !self.wait(pause).await {
                         return Err(interrupted());
                     }
@@ -135,21 +191,40 @@ impl<'a> Download<'a> {
     }
 
     async fn round(&mut self, writers: &[SourceId]) -> Result<End, Failure> {
-        // A digest judges whatever lies there; without one only the writer's own bytes count.
-        let authors = if self.trust == Trust::Proven { self.ledger.writers() } else { writers.to_vec() };
-        let done = self.ledger.written_by(&authors);
-        let mut scheduler = Scheduler::new(self.order.settings.clone(), self.size, done, rand::random());
-        for (id, candidate) in self.ledger.ids().zip(&self.order.candidates) {
-            let standing = if writers.contains(&id) { Standing::Active } else { Standing::Standby };
-            let lanes = usize::try_from(self.order.limits.connections_per_host).unwrap_or(usize::MAX).max(1);
-            let priority = u32::MAX - candidate.priority.max(0).unsigned_abs();
-            scheduler.add(id, SourceSpec { host: candidate.source.host(), priority, lanes }, standing);
+        // A digest or piece hashes judge whatever lies there; without one only the writer's own bytes count.
+        let ledger = &self.crew.ledger;
+        let done = if self.trust.mixes() { ledger.written() } else { ledger.written_by(writers) };
+        let pieces = self.crew.description.as_ref().and_then(|known| known.pieces.clone());
+        let mut scheduler = Scheduler::new(self.order.settings.clone(), self.size, done.clone(), rand::random());
+        if let Some(pieces) = &pieces {
+            scheduler.set_pieces(pieces.length(), pieces.before());
         }
-        let (order, status, stop) = (self.order, self.status, self.stop);
-        let (ledger, heard) = (&mut self.ledger, &mut self.heard);
-        let round = Round { order, staging: &self.staging, scheduler, ledger, status, stop, heard };
-        let (end, size) = round.run().await?;
+        for id in self.crew.sources() {
+            let standing = match (writers.contains(&id), self.crew.ledger.usable(id)) {
+                (true, true) => Standing::Active,
+                (false, true) => Standing::Standby,
+                _ => Standing::Dropped,
+            };
+            if let Some(spec) = self.crew.spec(self.order, id) {
+                scheduler.add(id, spec, standing);
+            }
+        }
+        let round = Round {
+            order: self.order,
+            staging: &self.staging,
+            scheduler,
+            crew: &mut self.crew,
+            trust: self.trust,
+            proof: pieces.map(|pieces| Proof::new(pieces, self.proven.clone(), &done)),
+            running: &mut self.running,
+            throttle: &self.throttle,
+            status: self.status,
+            stop: self.stop,
+            heard: &mut self.heard,
+        };
+        let (end, size, proven) = round.run().await?;
         self.size = self.order.size.or(size);
+        self.proven = proven;
         Ok(end)
     }
 
@@ -157,33 +232,91 @@ impl<'a> Download<'a> {
         self.status.enter(Stage::Verifying);
         let size = self.size.unwrap_or_default();
         tracing::info!(size, sources = writers.len(), "every byte is there, verifying");
-        let hashing = verify::verify(&self.staging, size, self.order, self.trust.verification(), self.status);
+        let described = self.crew.description.as_ref().and_then(|known| strongest(&known.digests));
+        let expected = verify::Expected {
+            digests: self.order.digest.iter().chain(described).cloned().collect(),
+            ed2k: self.crew.description.as_ref().and_then(|known| known.ed2k),
+        };
+        let verification = self.trust.verification();
+        let hashing =
+            verify::verify(&mut self.running, &self.staging, size, self.order, &expected, verification, self.status);
         tokio::select! {
             () = self.stop.cancelled() => Err(interrupted()),
             verdict = hashing => verdict,
         }
     }
 
+    /// The digest does not hold for a mixture: drops the mirrors whose samples or sizes are odd, and what they wrote. False when none
+    /// is found.
+    async fn expose(&mut self) -> bool {
+        let described = self.crew.description.as_ref();
+        if self.trust != Trust::Proven || described.is_some_and(|known| known.pieces.is_some()) {
+            return false;
+        }
+        let fixed = self.order.size.or(described.and_then(|known| known.size));
+        if let (None, Some(other)) = (fixed, sizes::other(&self.crew.ledger, self.size)) {
+            for id in sizes::of(&self.crew.ledger, self.size) {
+                self.crew.ban(id, "the digest does not hold for a content of its size");
+            }
+            self.resize(other);
+            return true;
+        }
+        let usable = self.crew.sources().into_iter().filter(|id| self.crew.ledger.usable(*id));
+        let sources: Vec<_> = usable.filter_map(|id| Some((id, Arc::clone(&self.crew.member(id)?.source)))).collect();
+        let odd = samples::odd_ones(self.size.unwrap_or_default(), sources).await;
+        for &id in &odd {
+            tracing::warn!(source = id.0, "samples of this source are not those of the others");
+            self.crew.ban(id, "samples of its bytes are not those of the other sources");
+            self.crew.ledger.forget(id);
+        }
+        self.running.reset();
+        !odd.is_empty()
+    }
+
+    /// The content has `size` bytes: what sources of other sizes wrote is void, those of this size may be asked again.
+    fn resize(&mut self, size: u64) {
+        tracing::warn!(size, "most sources have another size");
+        self.size = Some(size);
+        self.running.reset();
+        for id in self.crew.ledger.ids() {
+            let Some(account) = self.crew.ledger.get_mut(id) else { continue };
+            match account.size {
+                Some(said) if said != size => {
+                    account.given_up = true;
+                    account.failure = Some(sizes::odd(said, size));
+                    self.crew.ledger.forget(id);
+                }
+                Some(_) if account.failure.as_ref().is_some_and(|error| error.reason == reason::SIZE_MISMATCH) => {
+                    account.given_up = false;
+                    account.failure = None;
+                }
+                _ => {}
+            }
+        }
+    }
+
     /// The digest does not hold: follow another alone, or give up.
     fn distrust(&mut self, actual: &str) -> Result<(), Failure> {
-        let writers = self.ledger.writers();
+        self.running.reset();
+        let writers = self.crew.ledger.writers();
         if let [only] = writers[..] {
-            let Some(account) = self.ledger.get_mut(only) else { return Ok(()) };
-            account.banned = true;
+            self.crew.ban(only, "the digest of its bytes is not the one asked for");
             self.tried.push(only);
-            self.ledger.forget(only);
+            self.crew.ledger.forget(only);
         }
-        match next_alone(&self.ledger, &self.tried) {
+        let proven = self.crew.description.as_ref().is_some_and(|known| known.pieces.is_some());
+        match next_alone(&self.crew, &self.tried).filter(|_| !proven) {
             Some(next) => {
                 tracing::warn!(source = next.0, "the digest does not hold, following one source alone");
-                for id in self.ledger.ids().filter(|id| *id != next) {
-                    self.ledger.forget(id);
+                for id in self.crew.ledger.ids().filter(|id| *id != next) {
+                    self.crew.ledger.forget(id);
                 }
                 self.trust = Trust::Alone(next);
                 Ok(())
             }
             None => {
-                let wanted = self.order.digest.as_ref().map(ToString::to_string).unwrap_or_default();
+                let described = self.crew.description.as_ref().and_then(|known| strongest(&known.digests));
+                let wanted = self.order.digest.as_ref().or(described).map(ToString::to_string).unwrap_or_default();
                 let message = format!(
                     "the content has {actual}, not the {wanted} that was asked for; correct the digest or the links"
                 );
@@ -195,9 +328,10 @@ impl<'a> Download<'a> {
     /// Nobody of those who may write is left: the next one alone, or the end.
     fn follow_next(&mut self) -> Result<(), Failure> {
         if let Trust::Alone(id) = self.trust {
+            self.running.reset();
             self.tried.push(id);
-            self.ledger.forget(id);
-            if let Some(next) = next_alone(&self.ledger, &self.tried) {
+            self.crew.ledger.forget(id);
+            if let Some(next) = next_alone(&self.crew, &self.tried) {
                 self.trust = Trust::Alone(next);
                 return Ok(());
             }
@@ -208,36 +342,48 @@ impl<'a> Download<'a> {
     /// Whether one of `writers` failed in a way that passes, and it is not too late.
     fn may_come_back(&self, writers: &[SourceId]) -> bool {
         let passes = |id: &SourceId| {
-            self.ledger.get(*id).is_some_and(|account| {
-                let failure = account.failure.as_ref();
-                !account.given_up
-                    && failure
-                        .is_none_or(|error| error.fault != Fault::Gone && error.reason != reason::NAME_NOT_RESOLVED)
-            })
+            self.crew.ledger.usable(*id)
+                && self.crew.ledger.get(*id).is_some_and(|account| {
+                    let failure = account.failure.as_ref();
+                    failure.is_none_or(|error| error.fault != Fault::Gone && error.reason != reason::NAME_NOT_RESOLVED)
+                })
         };
         self.heard.elapsed() < self.order.patience && writers.iter().any(passes)
     }
 
     fn give_up(&mut self, writers: &[SourceId]) {
         for &id in writers {
-            if let Some(account) = self.ledger.get_mut(id) {
+            if let Some(account) = self.crew.ledger.get_mut(id) {
                 account.given_up = true;
             }
             // Without a digest the next one starts from its own bytes.
             if self.trust == Trust::Pinned {
-                self.ledger.forget(id);
+                self.running.reset();
+                self.crew.ledger.forget(id);
                 self.size = self.order.size;
             }
         }
     }
 
-    /// Waits, with jitter; false when told to stop.
-    async fn wait(&self, pause: Duration) -> bool {
+    /// Waits, with jitter, or until something new is found; false when told to stop.
+    async fn wait(&mut self, pause: Duration) -> bool {
         let pause = pause.mul_f64(rand::rng().random_range(0.5..=1.0));
         tracing::info!(?pause, "no source answers, asking again");
-        tokio::select! {
-            () = self.stop.cancelled() => false,
-            () = tokio::time::sleep(pause) => true,
+        let wake = tokio::time::sleep(pause);
+        tokio::pin!(wake);
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return false,
+                () = &mut wake => return true,
+                word = self.crew.hear() => match self.crew.take(self.order, word) {
+                    Change::Described => {
+                        self.described();
+                        return true;
+                    }
+                    Change::New(_) => return true,
+                    Change::None | Change::Holds(_) | Change::Gone(_) => {}
+                },
+            }
         }
     }
 
@@ -252,7 +398,7 @@ impl<'a> Download<'a> {
     }
 
     fn no_source_left(&self) -> Failure {
-        let failures: Vec<_> = self.ledger.iter().filter_map(|(_, account)| account.failure.as_ref()).collect();
+        let failures: Vec<_> = self.crew.ledger.iter().filter_map(|(_, account)| account.failure.as_ref()).collect();
         let Some(first) = failures.first() else {
             let refused = self.order.refused.first();
             let word = refused.and_then(|report| report.reason.as_deref()).unwrap_or(reason::UNREACHABLE);
@@ -276,12 +422,17 @@ impl<'a> Download<'a> {
 
     fn stalled(&self) -> Failure {
         let seconds = self.order.limits.progress_deadline_seconds;
-        let last = self.ledger.iter().find_map(|(_, account)| account.failure.as_ref());
+        let last = self.crew.ledger.iter().find_map(|(_, account)| account.failure.as_ref());
         let last = last.map_or_else(String::new, |error| format!(" (last: {error})"));
         let message =
             format!("no source gave one new byte for {seconds} s{last}; add a source, or ask for a retry later");
         Failure::new(FailureClass::Stalled, reason::DEADLINE_EXCEEDED, message)
     }
+}
+
+/// The digest that proves most: the first of the list of algorithms that is there.
+fn strongest(digests: &[Digest]) -> Option<&Digest> {
+    digests.iter().min_by_key(|digest| Algorithm::ALL.iter().position(|each| *each == digest.algorithm()))
 }
 
 fn interrupted() -> Failure {

@@ -11,6 +11,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use videocloud_protocol::failure::reason;
 use videocloud_store::{Staging, StoreError};
 
+use super::throttle::Throttle;
 use crate::schedule::{Fault, LaneId};
 use crate::source::{Ask, Connection, Opened, SourceError};
 
@@ -35,6 +36,13 @@ impl Gate {
     pub(super) async fn set(&self, end: u64) {
         *self.end.lock().await = end;
     }
+}
+
+/// Where bytes go, and how fast they may.
+#[derive(Clone)]
+pub(super) struct Sink {
+    pub(super) staging: Arc<Staging>,
+    pub(super) throttle: Arc<Throttle>,
 }
 
 /// What a lane is told to fetch.
@@ -67,12 +75,12 @@ pub(super) enum Report {
 pub(super) async fn work(
     id: LaneId,
     mut connection: Box<dyn Connection>,
-    staging: Arc<Staging>,
+    sink: Sink,
     mut runs: mpsc::Receiver<Run>,
     reports: mpsc::Sender<(LaneId, Report)>,
 ) {
     while let Some(run) = runs.recv().await {
-        let end = match fetch(id, connection.as_mut(), &staging, run, &reports).await {
+        let end = match fetch(id, connection.as_mut(), &sink, run, &reports).await {
             Ok(()) => Report::Finished,
             Err(Stop::Source(error)) => Report::Failed(error),
             Err(Stop::Store(error)) => Report::Store(error),
@@ -100,7 +108,7 @@ impl From<SourceError> for Stop {
 async fn fetch(
     id: LaneId,
     connection: &mut dyn Connection,
-    staging: &Staging,
+    sink: &Sink,
     run: Run,
     reports: &mpsc::Sender<(LaneId, Report)>,
 ) -> Result<(), Stop> {
@@ -119,6 +127,7 @@ async fn fetch(
             let whole = end == u64::MAX && announced.is_none() && size.is_none();
             return if whole || position >= end { Ok(()) } else { Err(ended_early(position).into()) };
         };
+        sink.throttle.take(pieces.iter().map(|piece| piece.len() as u64).sum()).await;
         // A source without ranges begins at the first byte, whatever was asked.
         skip = drop_front(&mut pieces, skip);
         let wrote = {
@@ -127,7 +136,7 @@ async fn fetch(
             let here: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
             let length = keep_front(&mut pieces, room);
             if length > 0 {
-                staging.write_pieces_at(position, pieces).await.map_err(Stop::Store)?;
+                sink.staging.write_pieces_at(position, pieces).await.map_err(Stop::Store)?;
             }
             position += length;
             Wrote { length, cut: here > length, through: position >= *end }

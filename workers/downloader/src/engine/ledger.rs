@@ -1,8 +1,10 @@
-//! Who wrote which byte of the staging area, and what each source did. Pure.
+//! What each source did, and who wrote which byte of the staging area. Pure.
 
+use videocloud_protocol::failure::reason;
 use videocloud_protocol::link::Link;
 use videocloud_protocol::task::{SourceReport, SourceState};
 
+use super::owners::Owners;
 use crate::schedule::{Fault, SourceId, Span, SpanSet};
 use crate::source::{SourceError, Validator};
 
@@ -10,11 +12,14 @@ use crate::source::{SourceError, Validator};
 #[derive(Debug, Clone)]
 pub(super) struct Account {
     name: String,
-    pub(super) link: Link,
-    /// Bytes of the staging area that it wrote last.
-    pub(super) spans: SpanSet,
+    /// `None` for a source that a discovery found and no link names: it is shown as part of the discovery.
+    pub(super) link: Option<Link>,
+    /// The discovery that found it.
+    pub(super) parent: Option<SourceId>,
     /// State of the content at the source when its first byte came.
     pub(super) validator: Option<Validator>,
+    /// Length of the content as it said.
+    pub(super) size: Option<u64>,
     /// What it did wrong last.
     pub(super) failure: Option<SourceError>,
     /// It gave wrong bytes.
@@ -23,30 +28,37 @@ pub(super) struct Account {
     pub(super) given_up: bool,
     /// Lanes that fetch from it now.
     pub(super) lanes: usize,
+    /// How a discovery goes, for people.
+    pub(super) note: Option<String>,
     /// Bytes it delivered to this process.
     bytes: u64,
 }
 
 /// All accounts, numbered as the scheduler numbers sources.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Ledger {
     accounts: Vec<Account>,
+    owners: Owners,
 }
 
 impl Ledger {
-    pub(super) fn new(sources: impl IntoIterator<Item = (String, Link)>) -> Self {
-        let accounts = sources.into_iter().map(|(name, link)| Account {
+    /// Opens an account.
+    pub(super) fn add(&mut self, name: String, link: Option<Link>, parent: Option<SourceId>) -> SourceId {
+        let id = SourceId(u32::try_from(self.accounts.len()).unwrap_or(u32::MAX));
+        self.accounts.push(Account {
             name,
             link,
-            spans: SpanSet::default(),
+            parent,
             validator: None,
+            size: None,
             failure: None,
             banned: false,
             given_up: false,
             lanes: 0,
+            note: None,
             bytes: 0,
         });
-        Self { accounts: accounts.collect() }
+        id
     }
 
     pub(super) fn ids(&self) -> impl Iterator<Item = SourceId> + use<> {
@@ -65,34 +77,65 @@ impl Ledger {
         self.ids().zip(&self.accounts)
     }
 
+    /// Whether `id` may be asked, as far as its past goes.
+    pub(super) fn usable(&self, id: SourceId) -> bool {
+        self.get(id).is_some_and(|account| !account.banned && !account.given_up)
+    }
+
     /// Source `id` wrote `span`, over whatever another wrote there.
     pub(super) fn wrote(&mut self, id: SourceId, span: Span) {
-        for account in &mut self.accounts {
-            account.spans.remove(span);
-        }
+        self.owners.set(span, id);
         if let Some(account) = self.get_mut(id) {
-            account.spans.insert(span);
             account.bytes += span.len();
             account.failure = None;
         }
     }
 
+    /// `span` holds bytes of `id` from an earlier process.
+    pub(super) fn restore(&mut self, id: SourceId, span: Span) {
+        self.owners.set(span, id);
+    }
+
+    /// Who wrote `within`, in order of offset.
+    pub(super) fn writers_within(&self, within: Span) -> Vec<(SourceId, Span)> {
+        self.owners.within(within)
+    }
+
+    /// What `id` wrote that still stands.
+    pub(super) fn spans_of(&self, id: SourceId) -> SpanSet {
+        self.owners.of(id)
+    }
+
     /// Bytes written by any of `sources`.
     pub(super) fn written_by(&self, sources: &[SourceId]) -> SpanSet {
-        sources.iter().filter_map(|&id| self.get(id)).flat_map(|account| account.spans.iter()).collect()
+        self.owners.iter().filter(|(id, _)| sources.contains(id)).map(|(_, span)| span).collect()
+    }
+
+    /// Bytes written by anybody.
+    pub(super) fn written(&self) -> SpanSet {
+        self.owners.iter().map(|(_, span)| span).collect()
     }
 
     /// Sources that wrote something that still stands.
     pub(super) fn writers(&self) -> Vec<SourceId> {
-        self.iter().filter(|(_, account)| !account.spans.is_empty()).map(|(id, _)| id).collect()
+        let mut ids: Vec<SourceId> = self.owners.iter().map(|(id, _)| id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
     }
 
     /// Forgets what `id` wrote and in which state the content was there.
     pub(super) fn forget(&mut self, id: SourceId) {
+        let spans = self.spans_of(id);
+        self.forget_spans(&spans);
         if let Some(account) = self.get_mut(id) {
-            account.spans = SpanSet::default();
             account.validator = None;
         }
+    }
+
+    /// Forgets who wrote `spans`: the bytes are void.
+    pub(super) fn forget_spans(&mut self, spans: &SpanSet) {
+        spans.iter().for_each(|span| self.owners.clear(span));
     }
 
     pub(super) fn failed(&mut self, id: SourceId, error: SourceError) {
@@ -102,14 +145,33 @@ impl Ledger {
         }
     }
 
-    /// What each source did, for reports.
+    /// It gave bytes that are proven wrong: it is not asked again.
+    pub(super) fn ban(&mut self, id: SourceId, what: &str) {
+        if let Some(account) = self.get_mut(id) {
+            account.banned = true;
+            account.failure = Some(SourceError::gone(reason::WRONG_BYTES, what));
+        }
+    }
+
+    /// What each source did, for reports; sources without a link of their own count for the discovery that found them.
     pub(super) fn reports(&self) -> Vec<SourceReport> {
-        self.accounts.iter().map(Account::report).collect()
+        let mut reports: Vec<(SourceId, SourceReport)> =
+            self.iter().filter_map(|(id, account)| Some((id, account.report()?))).collect();
+        for (_, account) in self.iter().filter(|(_, account)| account.link.is_none()) {
+            let Some((_, report)) = reports.iter_mut().find(|(id, _)| Some(*id) == account.parent) else { continue };
+            report.bytes += account.bytes;
+            if account.lanes > 0 {
+                report.state = SourceState::Active;
+            } else if account.bytes > 0 && report.state == SourceState::Waiting {
+                report.state = SourceState::Idle;
+            }
+        }
+        reports.into_iter().map(|(_, report)| report).collect()
     }
 }
 
 impl Account {
-    fn report(&self) -> SourceReport {
+    fn report(&self) -> Option<SourceReport> {
         let state = match (self.banned, &self.failure, self.lanes, self.bytes) {
             (true, ..) => SourceState::Banned,
             (_, Some(_), 0, _) if self.given_up => SourceState::Failed,
@@ -118,16 +180,17 @@ impl Account {
             _ => SourceState::Waiting,
         };
         let validator = self.validator.clone().unwrap_or_default();
-        SourceReport {
+        let message = self.failure.as_ref().map(|error| error.message.clone()).or_else(|| self.note.clone());
+        Some(SourceReport {
             name: self.name.clone(),
-            link: self.link.clone(),
+            link: self.link.clone()?,
             state,
             reason: self.failure.as_ref().map(|error| error.reason.to_owned()),
-            message: self.failure.as_ref().map(|error| error.message.clone()),
+            message,
             bytes: self.bytes,
             etag: validator.etag,
             last_modified: validator.last_modified,
-        }
+        })
     }
 }
 
@@ -143,15 +206,27 @@ mod tests {
     #[test]
     fn each_byte_has_one_writer_the_last() {
         let link: Link = "http://a.example/x".parse().unwrap();
-        let mut ledger = Ledger::new([("a".to_owned(), link.clone()), ("b".to_owned(), link)]);
-        ledger.wrote(SourceId(0), span(0, 100));
-        ledger.wrote(SourceId(1), span(40, 60));
-        assert_eq!(ledger.get(SourceId(0)).unwrap().spans.total(), 80);
-        assert_eq!(ledger.written_by(&[SourceId(1)]).iter().collect::<Vec<_>>(), [span(40, 60)]);
-        assert_eq!(ledger.writers(), [SourceId(0), SourceId(1)]);
-        ledger.forget(SourceId(0));
-        assert_eq!(ledger.writers(), [SourceId(1)]);
+        let mut ledger = Ledger::default();
+        let a = ledger.add("a".to_owned(), Some(link.clone()), None);
+        let b = ledger.add("b".to_owned(), Some(link), None);
+        ledger.wrote(a, span(0, 100));
+        ledger.wrote(b, span(40, 60));
+        assert_eq!(ledger.spans_of(a).total(), 80);
+        assert_eq!(ledger.written_by(&[b]).iter().collect::<Vec<_>>(), [span(40, 60)]);
+        assert_eq!(ledger.writers(), [a, b]);
+        ledger.forget(a);
+        assert_eq!(ledger.writers(), [b]);
         let bytes: Vec<u64> = ledger.reports().iter().map(|report| report.bytes).collect();
         assert_eq!(bytes, [100, 20]);
+    }
+
+    #[test]
+    fn peers_are_shown_as_their_swarm() {
+        let mut ledger = Ledger::default();
+        let swarm = ledger.add("magnet".to_owned(), Some("magnet:?xt=urn:btih:00".parse().unwrap()), None);
+        let peer = ledger.add("peer".to_owned(), None, Some(swarm));
+        ledger.wrote(peer, span(0, 100));
+        let reports = ledger.reports();
+        assert_eq!((reports.len(), reports[0].bytes, reports[0].state), (1, 100, SourceState::Idle));
     }
 }

@@ -4,11 +4,17 @@
 //! round's end; the [`ledger`] remembers who wrote which byte. Nothing is published that was not verified.
 
 mod checkpoint;
+mod crew;
 mod fetch;
 mod lane;
 mod ledger;
+mod owners;
+mod proof;
 mod round;
+mod samples;
+mod sizes;
 mod status;
+mod throttle;
 mod trust;
 
 use std::sync::Arc;
@@ -25,8 +31,10 @@ use videocloud_store::StoreError;
 pub use fetch::fetch;
 pub use status::{Snapshot, Stage, Status};
 
+use crate::discover::Discovery;
 use crate::schedule::Settings;
-use crate::source::Source;
+use crate::source::{Source, SourceError};
+use crate::verify::Which;
 
 /// A source the download may use.
 #[derive(Clone)]
@@ -35,10 +43,28 @@ pub struct Candidate {
     pub name: String,
     /// Its link.
     pub link: Link,
-    /// How it is spoken to.
-    pub source: Arc<dyn Source>,
+    /// What it leads to.
+    pub way: Way,
     /// Higher is tried first.
     pub priority: i32,
+}
+
+/// What a link leads to.
+#[derive(Clone)]
+pub enum Way {
+    /// The content itself.
+    Source(Arc<dyn Source>),
+    /// A description of the content and more sources.
+    Discovery(Arc<dyn Discovery>),
+}
+
+/// How links that turn up during a download are followed: with the same network rules as the order's own.
+pub trait Ways: Send + Sync {
+    /// What `link` leads to.
+    ///
+    /// # Errors
+    /// [`SourceError`] for a link that is not followed.
+    fn way(&self, link: &Link, priority: i32) -> Result<Way, SourceError>;
 }
 
 /// What is to be fetched, and within which limits.
@@ -55,6 +81,8 @@ pub struct Order {
     pub size: Option<u64>,
     /// Who may be told of the content.
     pub visibility: Visibility,
+    /// Which hashes are computed beside those that prove the content.
+    pub hashes: Which,
     /// Take bytes that are neither video nor audio.
     pub any_content: bool,
     /// Contents the links are believed to lead to.
@@ -63,6 +91,8 @@ pub struct Order {
     pub limits: DownloadLimits,
     /// How long sources that might come back are asked again, without one byte from any.
     pub patience: Duration,
+    /// How further links are followed.
+    pub ways: Arc<dyn Ways>,
     /// The scheduler's constants.
     pub settings: Settings,
 }

@@ -8,18 +8,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
-use videocloud_protocol::failure::{Failure, reason};
-use videocloud_store::Staging;
+use videocloud_protocol::failure::{Failure, FailureClass, reason};
+use videocloud_store::{Staging, StoreError};
 
-use super::lane::{self, Accepted, Gate, Report, Run};
-use super::ledger::Ledger;
+use super::crew::{Change, Crew, Word};
+use super::lane::{self, Accepted, Gate, Report, Run, Sink};
+use super::proof::{Checked, Judgement, Proof};
 use super::status::{Snapshot, Stage, Status};
-use super::{Order, checkpoint, stored};
-use crate::schedule::{Action, Event, Fault, LaneId, Rate, Scheduler, SourceId, Span};
+use super::throttle::Throttle;
+use super::trust::Trust;
+use super::{Order, sizes, stored};
+use crate::schedule::{Action, Event, Fault, LaneId, Rate, Scheduler, SourceId, Span, SpanSet, Standing};
 use crate::source::{Ask, Opened, SourceError, Validator};
+use crate::verify::Prefix;
 
 /// Reports that may wait for the round; lanes stop reading when it is full.
 const QUEUE: usize = 256;
@@ -37,6 +41,10 @@ pub(super) enum End {
     Exhausted,
     /// The content behind a source is another than it was.
     Changed(SourceId),
+    /// More is known of the content: other rules may hold.
+    Described,
+    /// Most sources have this many bytes, not as many as were believed.
+    Resized(u64),
     /// Told to stop; what is there is checkpointed.
     Stopped,
     /// No byte came within the progress deadline.
@@ -48,7 +56,11 @@ pub(super) struct Round<'a> {
     pub(super) order: &'a Order,
     pub(super) staging: &'a Arc<Staging>,
     pub(super) scheduler: Scheduler,
-    pub(super) ledger: &'a mut Ledger,
+    pub(super) crew: &'a mut Crew,
+    pub(super) trust: Trust,
+    pub(super) proof: Option<Proof>,
+    pub(super) running: &'a mut Prefix,
+    pub(super) throttle: &'a Arc<Throttle>,
     pub(super) status: &'a Status,
     pub(super) stop: &'a CancellationToken,
     /// When the last new byte came, in this round or before.
@@ -65,17 +77,18 @@ struct Lane {
 }
 
 impl Round<'_> {
-    /// Fetches until one of the ends. Returns the size, once known.
+    /// Fetches until one of the ends. Returns the size, once known, and what is proven by piece hashes.
     ///
     /// # Errors
     /// The store refused bytes or a checkpoint.
-    pub(super) async fn run(mut self) -> Result<(End, Option<u64>), Failure> {
+    pub(super) async fn run(mut self) -> Result<(End, Option<u64>, SpanSet), Failure> {
         let (sender, mut reports) = mpsc::channel(QUEUE);
         let mut lanes = HashMap::new();
         let started = Instant::now();
         let mut rate = Rate::starting(Duration::ZERO);
         let mut changed = None;
         let mut reserved = false;
+        let mut saving = None;
         let (mut ticks, mut saves) = (interval(TICK), interval(CHECKPOINT));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         saves.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -93,10 +106,19 @@ impl Round<'_> {
             if let Some(id) = changed {
                 break End::Changed(id);
             }
-            if self.scheduler.is_complete() && !lanes.values().any(|lane: &Lane| lane.go.is_some()) {
+            if let Some(size) = self.resized() {
+                break End::Resized(size);
+            }
+            if let Some(proof) = &mut self.proof {
+                proof.start(&self.crew.ledger, self.staging);
+            }
+            let certain = self.proof.as_ref().map_or(self.scheduler.done(), |proof| &proof.verified);
+            self.running.advance(certain.run_from(0));
+            let proven = self.proof.as_ref().is_none_or(Proof::is_complete);
+            if self.scheduler.is_complete() && proven && !lanes.values().any(|lane: &Lane| lane.go.is_some()) {
                 break End::Complete;
             }
-            if self.scheduler.is_exhausted() {
+            if self.is_exhausted() {
                 break End::Exhausted;
             }
             let wake =
@@ -106,6 +128,15 @@ impl Round<'_> {
                 Some((id, report)) = reports.recv() => {
                     changed = self.take(started, id, report, &mut lanes, &mut rate)?;
                 }
+                word = self.crew.hear() => {
+                    if self.learn(word) {
+                        break End::Described;
+                    }
+                }
+                checked = checked(&mut self.proof) => {
+                    let checked = checked.map_err(|error| stored(&error))?;
+                    self.judge_piece(checked);
+                }
                 () = tokio::time::sleep(wake) => {}
                 _ = ticks.tick() => {
                     self.show(&lanes, rate.at(started.elapsed()));
@@ -113,21 +144,111 @@ impl Round<'_> {
                         break End::NoProgress;
                     }
                 }
-                _ = saves.tick() => self.save().await?,
+                saved = ended(&mut saving) => saved?,
+                _ = saves.tick(), if saving.is_none() => saving = Some(self.save()),
             }
         };
+        if saving.is_some() {
+            ended(&mut saving).await?;
+        }
         for (_, lane) in lanes.drain() {
             lane.gate.set(0).await;
             lane.task.abort();
         }
-        for id in self.ledger.ids() {
-            if let Some(account) = self.ledger.get_mut(id) {
+        for id in self.crew.ledger.ids() {
+            if let Some(account) = self.crew.ledger.get_mut(id) {
                 account.lanes = 0;
             }
         }
         self.show(&lanes, 0.0);
-        self.save().await?;
-        Ok((end, self.scheduler.size()))
+        if end != End::Complete {
+            ended(&mut Some(self.save())).await?;
+        }
+        Ok((end, self.scheduler.size(), self.proof.map(|proof| proof.verified).unwrap_or_default()))
+    }
+
+    /// Nobody is left to ask, and nobody will be found in time.
+    fn is_exhausted(&self) -> bool {
+        self.scheduler.is_exhausted()
+            && (!self.crew.searches() || self.heard.elapsed() > self.order.patience || self.comes_back())
+            && !self.scheduler.is_complete()
+    }
+
+    /// The size that more sources say than the one that is believed, unless order or description fix it.
+    fn resized(&self) -> Option<u64> {
+        let fixed = self.order.size.or(self.crew.description.as_ref().and_then(|known| known.size));
+        let believed = self.scheduler.size().filter(|_| fixed.is_none() && self.trust.mixes())?;
+        sizes::majority(&self.crew.ledger).filter(|size| *size != believed)
+    }
+
+    /// Whether a source failed in a way that passes: the next round asks it again.
+    fn comes_back(&self) -> bool {
+        self.crew.sources().into_iter().any(|id| {
+            self.crew.ledger.usable(id)
+                && self.scheduler.standing(id) == Standing::Dropped
+                && self.crew.ledger.get(id).is_some_and(|account| account.failure.is_some())
+        })
+    }
+
+    /// Takes in what a discovery said; true when the rules of the download may have changed.
+    fn learn(&mut self, word: (SourceId, Word)) -> bool {
+        match self.crew.take(self.order, word) {
+            Change::None => {}
+            Change::Described => return true,
+            Change::New(id) => {
+                let standing = if self.trust.mixes() { Standing::Active } else { Standing::Standby };
+                if let Some(spec) = self.crew.spec(self.order, id) {
+                    self.scheduler.add(id, spec, standing);
+                }
+                // Nobody may write yet and here is the first who can.
+                return self.trust == Trust::Pinned && self.scheduler.is_exhausted();
+            }
+            Change::Holds(id) => self.scheduler.set_holds(id, self.crew.holds(id)),
+            Change::Gone(id) => self.scheduler.remove(id),
+        }
+        false
+    }
+
+    fn judge_piece(&mut self, checked: Checked) {
+        let Some(proof) = &mut self.proof else { return };
+        match proof.judge(checked, &self.crew.ledger) {
+            Judgement::Void => {}
+            Judgement::Good { span, liars } => {
+                self.scheduler.settle(span);
+                liars.into_iter().for_each(|liar| self.ban(liar, span));
+            }
+            Judgement::Bad { span, liar, whole } => {
+                tracing::warn!(piece = ?span, ?liar, "a piece does not have its hash");
+                if let Some(liar) = liar {
+                    self.ban(liar, span);
+                }
+                self.forget(&SpanSet::of(Some(span)));
+                if whole {
+                    self.scheduler.refetch_whole(span);
+                }
+            }
+        }
+    }
+
+    /// `id` gave wrong bytes: what it wrote and nothing proved is fetched again.
+    fn ban(&mut self, id: SourceId, span: Span) {
+        let what = format!("its bytes {} to {} do not have the hash they should", span.start(), span.end() - 1);
+        self.crew.ban(id, &what);
+        self.scheduler.set_standing(id, Standing::Dropped);
+        let mut void = self.crew.ledger.spans_of(id);
+        if let Some(proof) = &self.proof {
+            proof.verified.iter().for_each(|span| void.remove(span));
+        }
+        self.forget(&void);
+    }
+
+    fn forget(&mut self, spans: &SpanSet) {
+        self.running.void(spans);
+        self.scheduler.forget(spans);
+        self.crew.ledger.forget_spans(spans);
+        if let Some(proof) = &mut self.proof {
+            proof.void(spans);
+        }
     }
 
     async fn act(
@@ -161,15 +282,16 @@ impl Round<'_> {
         lanes: &mut HashMap<LaneId, Lane>,
         reports: &mpsc::Sender<(LaneId, Report)>,
     ) {
-        let Some(candidate) = self.order.candidates.get(source.0 as usize) else { return };
-        let pin = self.ledger.get(source).and_then(|account| account.validator.clone());
+        let Some(member) = self.crew.member(source) else { return };
+        let pin = self.crew.ledger.get(source).and_then(|account| account.validator.clone());
         let (go, accepted) = oneshot::channel();
         let gate = Gate::new(span.end());
         let run = Run { ask: Ask { span, pin }, gate: Arc::clone(&gate), go: accepted };
+        let sink = Sink { staging: Arc::clone(self.staging), throttle: Arc::clone(self.throttle) };
         let lane = lanes.entry(id).or_insert_with(|| {
             let (runs, orders) = mpsc::channel(1);
-            let connection = candidate.source.connect();
-            let task = tokio::spawn(lane::work(id, connection, Arc::clone(self.staging), orders, reports.clone()));
+            let connection = member.source.connect();
+            let task = tokio::spawn(lane::work(id, connection, sink, orders, reports.clone()));
             let gate = Arc::clone(&gate);
             Lane { source, position: span.start(), runs, gate, go: None, task: task.abort_handle() }
         });
@@ -211,10 +333,11 @@ impl Round<'_> {
             Report::Wrote(bytes) => {
                 if let Some(span) = Span::new(lane.position, lane.position + bytes) {
                     lane.position = span.end();
-                    self.ledger.wrote(source, span);
+                    self.crew.ledger.wrote(source, span);
                     rate.add(now, bytes);
                     *self.heard = Instant::now();
                 }
+                let wrote = Span::new(lane.position.saturating_sub(bytes), lane.position);
                 if lane.position > self.order.limits.max_size {
                     let error = too_large(self.order.limits.max_size);
                     self.fail(now, id, source, error);
@@ -222,6 +345,15 @@ impl Round<'_> {
                     return Ok(None);
                 }
                 self.scheduler.on(now, Event::Received { lane: id, bytes });
+                if let (Some(proof), Some(span)) = (&mut self.proof, wrote) {
+                    let crew = &self.crew;
+                    let verifies = |id| crew.member(id).is_some_and(|member| member.source.manner().verified);
+                    if verifies(source) {
+                        proof.vouched(span);
+                    }
+                    let all = |piece| crew.ledger.writers_within(piece).iter().all(|(id, _)| verifies(*id));
+                    proof.written(span, self.scheduler.done(), all);
+                }
             }
             Report::Finished => self.scheduler.on(now, Event::Finished { lane: id }),
             Report::Failed(error) => {
@@ -238,11 +370,11 @@ impl Round<'_> {
     fn fail(&mut self, now: Duration, lane: LaneId, source: SourceId, error: SourceError) {
         tracing::info!(source = source.0, reason = error.reason, "{error}");
         let (fault, word) = (error.fault, error.reason);
-        self.ledger.failed(source, error);
+        self.crew.ledger.failed(source, error);
         self.scheduler.on(now, Event::Failed { lane, fault });
         // Changed content is looked at again; the scheduler's drop of the source ends with this round.
         if word == reason::CHANGED
-            && let Some(account) = self.ledger.get_mut(source)
+            && let Some(account) = self.crew.ledger.get_mut(source)
         {
             account.given_up = false;
         }
@@ -251,6 +383,9 @@ impl Round<'_> {
     /// Whether an answer may be written at all, by what its head says.
     fn judge(&mut self, source: SourceId, opened: &Opened) -> Result<(), SourceError> {
         if let Some(size) = opened.size {
+            if let Some(account) = self.crew.ledger.get_mut(source) {
+                account.size = Some(size);
+            }
             if size > self.order.limits.max_size {
                 return Err(too_large(self.order.limits.max_size));
             }
@@ -259,21 +394,21 @@ impl Round<'_> {
                 return Err(SourceError::gone(reason::SIZE_MISMATCH, message));
             }
         }
-        if let Some(account) = self.ledger.get_mut(source) {
+        if let Some(account) = self.crew.ledger.get_mut(source) {
             account.validator.get_or_insert_with(|| Validator::clone(&opened.validator));
         }
         Ok(())
     }
 
     fn show(&mut self, lanes: &HashMap<LaneId, Lane>, rate: f64) {
-        for id in self.ledger.ids() {
+        for id in self.crew.ledger.ids() {
             let busy = lanes.values().filter(|lane| lane.source == id).count();
-            if let Some(account) = self.ledger.get_mut(id) {
+            if let Some(account) = self.crew.ledger.get_mut(id) {
                 account.lanes = busy.min(self.scheduler.lanes_of(id));
             }
         }
-        let done = self.scheduler.done().total();
-        let mut sources = self.ledger.reports();
+        let done = self.proof.as_ref().map_or(self.scheduler.done(), |proof| &proof.verified).total();
+        let mut sources = self.crew.ledger.reports();
         sources.extend(self.order.refused.iter().cloned());
         self.status.update(|now| {
             let stage = if done > 0 { Stage::Downloading } else { Stage::Connecting };
@@ -281,9 +416,36 @@ impl Round<'_> {
         });
     }
 
-    async fn save(&mut self) -> Result<(), Failure> {
-        let state = checkpoint::save(self.scheduler.size(), self.ledger);
-        self.staging.checkpoint(&state).await.map_err(|error| stored(&error))
+    /// Saves the state as it is now, beside the transfer: a disk may take its time.
+    fn save(&mut self) -> Saving {
+        let proven = self.proof.as_ref().map(|proof| &proof.verified);
+        let state = self.crew.checkpoint(self.scheduler.size(), proven);
+        if let Some(proven) = proven {
+            self.crew.proven(proven);
+        }
+        let staging = Arc::clone(self.staging);
+        tokio::spawn(async move { staging.checkpoint(&state).await })
+    }
+}
+
+/// A checkpoint that is being written.
+type Saving = JoinHandle<Result<(), StoreError>>;
+
+/// Waits for the checkpoint that is being written, for ever when none is.
+async fn ended(saving: &mut Option<Saving>) -> Result<(), Failure> {
+    let Some(running) = saving else { return std::future::pending().await };
+    let result = running.await;
+    *saving = None;
+    match result {
+        Ok(saved) => saved.map_err(|error| stored(&error)),
+        Err(error) => Err(Failure::new(FailureClass::Transient, reason::INTERNAL, error.to_string())),
+    }
+}
+
+async fn checked(proof: &mut Option<Proof>) -> Result<Checked, StoreError> {
+    match proof {
+        Some(proof) => proof.next().await,
+        None => std::future::pending().await,
     }
 }
 

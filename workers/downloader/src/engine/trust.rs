@@ -1,12 +1,12 @@
 //! Who may write, and what follows when the bytes are wrong. Pure.
 //!
-//! With a digest every source writes at once, because the digest proves the whole. Without one, bytes of two sources are never mixed:
-//! one source is followed from end to end, pinned by what it says of its content's state. A failed digest with several writers has an
-//! odd one among them: each in turn is followed alone, keeping what it wrote itself, until the digest holds.
+//! With a digest or piece hashes every source writes at once, because they prove the whole. Without, bytes of two sources are never
+//! mixed: one source is followed from end to end, pinned by what it says of its content's state. A failed digest with several writers
+//! has an odd one among them: each in turn is followed alone, keeping what it wrote itself, until the digest holds.
 
 use videocloud_protocol::content::Verification;
 
-use super::Candidate;
+use super::crew::Crew;
 use super::ledger::Ledger;
 use crate::schedule::SourceId;
 
@@ -15,6 +15,8 @@ use crate::schedule::SourceId;
 pub(super) enum Trust {
     /// A digest proves the whole; everybody writes.
     Proven,
+    /// Piece hashes prove every piece; everybody writes.
+    Pieces,
     /// A digest proves the whole and did not hold for a mixture; this one writes alone.
     Alone(SourceId),
     /// Nothing proves the whole; one writes from end to end.
@@ -25,23 +27,30 @@ impl Trust {
     pub(super) const fn verification(self) -> Verification {
         match self {
             Self::Proven | Self::Alone(_) => Verification::Digest,
+            Self::Pieces => Verification::PieceHashes,
             Self::Pinned => Verification::SingleSource,
         }
     }
 
+    /// Whether bytes of several writers may stand side by side.
+    pub(super) const fn mixes(self) -> bool {
+        matches!(self, Self::Proven | Self::Pieces)
+    }
+
     /// Who may write now; empty when nobody is left.
-    pub(super) fn writers(self, candidates: &[Candidate], ledger: &Ledger) -> Vec<SourceId> {
-        let usable = |id: SourceId| ledger.get(id).is_some_and(|account| !account.banned && !account.given_up);
+    pub(super) fn writers(self, crew: &Crew) -> Vec<SourceId> {
+        let ledger = &crew.ledger;
+        let usable: Vec<SourceId> = crew.sources().into_iter().filter(|&id| ledger.usable(id)).collect();
         match self {
-            Self::Proven => ledger.ids().filter(|&id| usable(id)).collect(),
-            Self::Alone(id) => Some(id).filter(|&id| usable(id)).into_iter().collect(),
+            Self::Proven | Self::Pieces => usable,
+            Self::Alone(id) => usable.into_iter().filter(|&usable| usable == id).collect(),
             Self::Pinned => {
                 let rank = |id: &SourceId| {
-                    let written = ledger.get(*id).map_or(0, |account| account.spans.total());
-                    let priority = candidates.get(id.0 as usize).map_or(0, |candidate| candidate.priority);
+                    let written = ledger.spans_of(*id).total();
+                    let priority = crew.member(*id).map_or(0, |member| member.priority);
                     (written, priority, std::cmp::Reverse(*id))
                 };
-                ledger.ids().filter(|&id| usable(id)).max_by_key(rank).into_iter().collect()
+                usable.into_iter().max_by_key(rank).into_iter().collect()
             }
         }
     }
@@ -49,11 +58,8 @@ impl Trust {
 
 /// The next to be followed alone after the digest did not hold: of those that wrote something, the one with the most bytes that
 /// was not `tried` yet.
-pub(super) fn next_alone(ledger: &Ledger, tried: &[SourceId]) -> Option<SourceId> {
-    let written = |id: &SourceId| ledger.get(*id).map_or(0, |account| account.spans.total());
-    ledger
-        .ids()
-        .filter(|id| !tried.contains(id))
-        .filter(|&id| ledger.get(id).is_some_and(|account| !account.banned && !account.given_up))
-        .max_by_key(|id| (written(id), std::cmp::Reverse(*id)))
+pub(super) fn next_alone(crew: &Crew, tried: &[SourceId]) -> Option<SourceId> {
+    let ledger: &Ledger = &crew.ledger;
+    let open = crew.sources().into_iter().filter(|id| !tried.contains(id) && ledger.usable(*id));
+    open.max_by_key(|id| (ledger.spans_of(*id).total(), std::cmp::Reverse(*id)))
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::span::Span;
+use super::span::{Span, SpanSet};
 
 /// A source of this download, numbered by the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,6 +21,10 @@ pub struct SourceSpec {
     pub priority: u32,
     /// Connections this source allows, at least 1.
     pub lanes: usize,
+    /// Most bytes it is asked for at once, if it wants that bounded.
+    pub longest: Option<u64>,
+    /// What it can give; `None` is everything.
+    pub holds: Option<SpanSet>,
 }
 
 /// Whether a source may be asked.

@@ -64,7 +64,10 @@ impl Host {
                 None
             }
         };
-        self.faults = self.faults.saturating_add(1);
+        // Lanes that fail together are one fault: the host has not been asked again since.
+        if now >= self.retry_at || self.faults == 0 {
+            self.faults = self.faults.saturating_add(1);
+        }
         let wait = wait.unwrap_or_else(|| self.step(settings, rng));
         self.retry_at = self.retry_at.max(now + wait);
     }

@@ -5,6 +5,7 @@
 //! (`tests/simulation.rs`). Every byte of the content is, at any moment, in exactly one of three places: free, assigned to one
 //! lane, or done. Two lanes never own the same byte, which is what lets the trust rules name who wrote it.
 
+mod assign;
 mod event;
 mod host;
 mod lane;

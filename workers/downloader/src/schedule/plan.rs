@@ -1,7 +1,6 @@
 //! The state machine itself: events change the state, [`Scheduler::poll`] hands out work.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
@@ -10,31 +9,27 @@ use super::event::{Action, Event, Fault, LaneId, SourceId, SourceSpec, Standing}
 use super::host::Host;
 use super::lane::{Lane, Run};
 use super::rate::Time;
-use super::run_length::run_of;
+use super::run_length::Grid;
 use super::settings::Settings;
 use super::source::Source;
 use super::span::{Span, SpanSet};
-use super::steal::{self, Thief, Victim};
-
-/// While the length is unknown one request is under way; another source is tried after this silence.
-const HEDGE: Duration = Duration::from_secs(1);
-
-/// Bytes per second of a lane while nothing was measured anywhere.
-const ASSUMED_RATE: f64 = 1_048_576.0;
 
 /// Decides who fetches what. See the module documentation.
 #[derive(Debug)]
 pub struct Scheduler {
-    settings: Settings,
-    size: Option<u64>,
-    free: SpanSet,
-    done: SpanSet,
-    sources: BTreeMap<SourceId, Source>,
-    hosts: BTreeMap<String, Host>,
-    lanes: BTreeMap<LaneId, Lane>,
-    next_lane: u64,
-    rng: SmallRng,
-    actions: Vec<Action>,
+    pub(super) settings: Settings,
+    pub(super) size: Option<u64>,
+    pub(super) free: SpanSet,
+    pub(super) done: SpanSet,
+    pub(super) sources: BTreeMap<SourceId, Source>,
+    pub(super) hosts: BTreeMap<String, Host>,
+    pub(super) lanes: BTreeMap<LaneId, Lane>,
+    pub(super) next_lane: u64,
+    pub(super) grid: Option<Grid>,
+    /// Spans that one lane has to write from end to end (start -> end): pieces that were bad with several writers.
+    pub(super) whole: BTreeMap<u64, u64>,
+    pub(super) rng: SmallRng,
+    pub(super) actions: Vec<Action>,
 }
 
 impl Scheduler {
@@ -52,16 +47,51 @@ impl Scheduler {
             hosts: BTreeMap::new(),
             lanes: BTreeMap::new(),
             next_lane: 0,
+            grid: None,
+            whole: BTreeMap::new(),
             rng: SmallRng::seed_from_u64(seed),
             actions: Vec::new(),
         }
     }
 
-    /// Makes a source known.
+    /// Makes a source known; also while the transfer runs.
     pub fn add(&mut self, id: SourceId, spec: SourceSpec, standing: Standing) {
         let lanes = self.settings.lanes_per_host;
         self.hosts.entry(spec.host.clone()).or_insert_with(|| Host::new(lanes));
         self.sources.insert(id, Source::new(spec, standing));
+    }
+
+    /// Forgets a source that will not come back. Its lanes end at once.
+    pub fn remove(&mut self, id: SourceId) {
+        self.set_standing(id, Standing::Dropped);
+        if let Some(source) = self.sources.remove(&id)
+            && !self.sources.values().any(|other| other.spec.host == source.spec.host)
+        {
+            self.hosts.remove(&source.spec.host);
+        }
+    }
+
+    /// What `id` can give from now on; `None` is everything. Runs under way are left to the source.
+    pub fn set_holds(&mut self, id: SourceId, holds: Option<SpanSet>) {
+        if let Some(source) = self.sources.get_mut(&id) {
+            source.spec.holds = holds;
+        }
+    }
+
+    /// Runs end where pieces of `length` bytes end, the first of which has `before` bytes in front of the content.
+    pub fn set_pieces(&mut self, length: u64, before: u64) {
+        self.grid = (length > 0).then_some(Grid { length, before });
+    }
+
+    /// Takes `span` back; it is fetched again, by one lane from end to end.
+    pub fn refetch_whole(&mut self, span: Span) {
+        self.forget(&SpanSet::of(Some(span)));
+        self.whole.insert(span.start(), span.end());
+    }
+
+    /// The bytes of `span` are proven: they need no writer of their own any more.
+    pub fn settle(&mut self, span: Span) {
+        self.whole.remove(&span.start());
     }
 
     /// Length of the content in bytes, once known.
@@ -208,19 +238,19 @@ impl Scheduler {
 
     fn finished(&mut self, now: Time, id: LaneId) {
         let Some(run) = self.end_run(now, id) else { return };
-        match (self.size, run.rest()) {
-            (None, _) => self.set_size(run.position),
-            (Some(_), Some(rest)) => self.free.insert(rest),
-            (Some(_), None) => {}
+        match self.size {
+            None => self.set_size(run.position),
+            Some(_) => self.release(&run),
         }
     }
 
     fn failed(&mut self, now: Time, id: LaneId, fault: Fault) {
         let Some(run) = self.end_run(now, id) else { return };
-        if let Some(rest) = run.rest() {
-            self.free.insert(rest);
-        }
-        if let Some(lane) = self.lanes.remove(&id) {
+        self.release(&run);
+        let Some(lane) = self.lanes.remove(&id) else { return };
+        // A connection that broke after it was of use is just opened again.
+        let of_use = run.position - run.span.start() >= self.settings.align.saturating_mul(4);
+        if !(of_use && fault == Fault::Transient) {
             self.blame(now, lane.source, fault);
         }
     }
@@ -233,7 +263,10 @@ impl Scheduler {
             Fault::NoRanges => source.ranges = Some(false),
             Fault::Gone => source.standing = Standing::Dropped,
             Fault::Transient | Fault::Stalled | Fault::Throttled { .. } => {
-                source.faults += 1;
+                // Lanes that fail together are one fault: what counts is how often the host was asked again in vain.
+                if self.hosts.get(&host).is_none_or(|host| host.wakes_at(now).is_none()) {
+                    source.faults += 1;
+                }
                 if source.faults >= self.settings.attempts {
                     source.standing = Standing::Dropped;
                 }
@@ -257,114 +290,7 @@ impl Scheduler {
         }
     }
 
-    /// Gives work to one lane; false when nobody can take any.
-    fn assign(&mut self, now: Time) -> bool {
-        if self.size.is_none() && self.running().any(|(_, _, run)| run.heard_at + HEDGE > now) {
-            return false;
-        }
-        for id in self.candidates(now) {
-            if let Some(span) = self.free_run(id) {
-                self.free.remove(span);
-                self.fetch(now, id, span);
-                return true;
-            }
-            if self.steal_for(now, id) {
-                return true;
-            }
-        }
-        false
-    }
-
-    /// Sources that may take one more lane: those with the fewest lanes first, then the fastest, then by priority.
-    fn candidates(&self, now: Time) -> Vec<SourceId> {
-        let mut busy: BTreeMap<SourceId, usize> = BTreeMap::new();
-        let mut busy_host: BTreeMap<&str, usize> = BTreeMap::new();
-        for (_, source, _) in self.running() {
-            *busy_host.entry(&source.spec.host).or_default() += 1;
-        }
-        for lane in self.lanes.values().filter(|lane| lane.run.is_some()) {
-            *busy.entry(lane.source).or_default() += 1;
-        }
-        if busy.values().sum::<usize>() >= self.settings.lanes {
-            return Vec::new();
-        }
-        let running = |id: SourceId| busy.get(&id).copied().unwrap_or(0);
-        let may = |(id, source): &(&SourceId, &Source)| {
-            let host = self.hosts.get(&source.spec.host).map_or(0, |host| host.allowed(now));
-            running(**id) < source.lanes() && busy_host.get(&*source.spec.host).copied().unwrap_or(0) < host
-        };
-        let mut able: Vec<(&SourceId, &Source)> = self.sources.iter().filter(may).collect();
-        able.sort_by(|(a, x), (b, y)| {
-            let speed = |source: &Source| source.lane_rate().unwrap_or(0.0);
-            running(**a)
-                .cmp(&running(**b))
-                .then(speed(y).total_cmp(&speed(x)))
-                .then(x.spec.priority.cmp(&y.spec.priority))
-                .then(a.cmp(b))
-        });
-        able.into_iter().map(|(&id, _)| id).collect()
-    }
-
-    /// The free bytes `id` should fetch next, in playback order.
-    fn free_run(&self, id: SourceId) -> Option<Span> {
-        let source = self.sources.get(&id)?;
-        let extent = self.free.first()?;
-        if source.ranges == Some(false) {
-            return Some(extent);
-        }
-        let active = self.sources.values().filter(|s| s.standing == Standing::Active && s.ranges != Some(false));
-        let lanes = active.map(|s| s.spec.lanes.max(1)).sum::<usize>().min(self.settings.lanes);
-        Some(run_of(extent, self.free.total(), lanes, source.lane_rate(), &self.settings))
-    }
-
-    /// Takes over the tail of the run that would end last, if `id` makes it end sooner.
-    fn steal_for(&mut self, now: Time, id: SourceId) -> bool {
-        let Some(source) = self.sources.get(&id) else { return false };
-        if self.size.is_none() || source.ranges == Some(false) {
-            return false;
-        }
-        let thief = Thief { rate: source.lane_rate(), latency: source.latency().as_secs_f64() };
-        // A run that has just begun is given its time: taking it over at once would only begin it again.
-        let settled = |run: &Run| now.saturating_sub(run.asked_at) >= self.settings.min_gain;
-        let victims = self.running().filter(|(_, _, run)| settled(run)).filter_map(|(lane, source, run)| {
-            let known = source.lane_rate().or(thief.rate).unwrap_or(ASSUMED_RATE);
-            Some(Victim { lane, rest: run.rest()?, eta: run.eta(now, source.latency(), known) })
-        });
-        let Some(steal) = steal::best(victims, thief, &self.settings) else { return false };
-        let position = self.lanes.get(&steal.victim).and_then(|lane| lane.run.as_ref()).map(|run| run.position);
-        if position == Some(steal.span.start()) {
-            self.relieve(now, steal.victim);
-        } else {
-            self.bound(steal.victim, steal.span.start());
-        }
-        self.free.remove(steal.span);
-        self.fetch(now, id, steal.span);
-        true
-    }
-
-    /// Stops a lane whose whole rest is taken over; silence counts against its host.
-    fn relieve(&mut self, now: Time, id: LaneId) {
-        let Some((_, source, run)) = self.running().find(|(lane, ..)| *lane == id) else { return };
-        let silent = now.saturating_sub(run.heard_at) > self.settings.idle_timeout / 4;
-        let host = source.spec.host.clone();
-        self.end_run(now, id);
-        self.cancel(id);
-        if silent && let Some(host) = self.hosts.get_mut(&host) {
-            host.failed(now, Fault::Stalled, 0, &self.settings, &mut self.rng);
-        }
-    }
-
-    fn fetch(&mut self, now: Time, source: SourceId, span: Span) {
-        let idle = self.lanes.iter().find(|(_, lane)| lane.source == source && lane.run.is_none()).map(|(&id, _)| id);
-        let lane = idle.unwrap_or_else(|| {
-            self.next_lane += 1;
-            LaneId(self.next_lane)
-        });
-        self.lanes.insert(lane, Lane { source, run: Some(Run::new(now, span)) });
-        self.actions.push(Action::Fetch { lane, source, span });
-    }
-
-    fn bound(&mut self, id: LaneId, end: u64) {
+    pub(super) fn bound(&mut self, id: LaneId, end: u64) {
         if let Some(run) = self.lanes.get_mut(&id).and_then(|lane| lane.run.as_mut())
             && let Some(span) = Span::new(run.span.start(), end)
         {
@@ -374,16 +300,26 @@ impl Scheduler {
     }
 
     /// Closes a lane; what it had not delivered is free again.
-    fn cancel(&mut self, id: LaneId) {
+    pub(super) fn cancel(&mut self, id: LaneId) {
         let Some(lane) = self.lanes.remove(&id) else { return };
-        if let Some(rest) = lane.run.and_then(|run| run.rest()) {
-            self.free.insert(rest);
+        if let Some(run) = lane.run {
+            self.release(&run);
         }
         self.actions.push(Action::Cancel { lane: id });
     }
 
+    /// What a run that has ended did not deliver is free again; of a span that one lane has to write, all.
+    fn release(&mut self, run: &Run) {
+        let Some(rest) = run.rest() else { return };
+        self.free.insert(rest);
+        if self.whole.get(&run.span.start()) == Some(&run.span.end()) {
+            self.done.remove(run.span);
+            self.free.insert(run.span);
+        }
+    }
+
     /// Ends the lane's run and takes in its rate.
-    fn end_run(&mut self, now: Time, id: LaneId) -> Option<Run> {
+    pub(super) fn end_run(&mut self, now: Time, id: LaneId) -> Option<Run> {
         let lane = self.lanes.get_mut(&id)?;
         let run = lane.run.take()?;
         if let Some(source) = self.sources.get_mut(&lane.source)
@@ -394,7 +330,7 @@ impl Scheduler {
         Some(run)
     }
 
-    fn running(&self) -> impl Iterator<Item = (LaneId, &Source, &Run)> {
+    pub(super) fn running(&self) -> impl Iterator<Item = (LaneId, &Source, &Run)> {
         self.lanes.iter().filter_map(|(&id, lane)| Some((id, self.sources.get(&lane.source)?, lane.run.as_ref()?)))
     }
 

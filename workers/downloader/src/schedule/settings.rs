@@ -44,7 +44,7 @@ impl Default for Settings {
             run_time: Duration::from_secs(10),
             align: 64 << 10,
             idle_timeout: Duration::from_secs(12),
-            min_gain: Duration::from_millis(200),
+            min_gain: Duration::from_millis(100),
             attempts: 6,
             backoff: Duration::from_millis(500),
             backoff_cap: Duration::from_secs(60),

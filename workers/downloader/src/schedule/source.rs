@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::event::{SourceSpec, Standing};
 use super::rate::Time;
+use super::span::Span;
 
 /// Latency assumed before a source has answered once.
 const UNKNOWN_LATENCY: Duration = Duration::from_millis(300);
@@ -34,6 +35,11 @@ impl Source {
             (Standing::Active, _) => 1,
             _ => 0,
         }
+    }
+
+    /// Whether it can give all of `span`.
+    pub(super) fn holds(&self, span: Span) -> bool {
+        self.spec.holds.as_ref().is_none_or(|holds| holds.covers(span))
     }
 
     /// Measured bytes per second of one lane.

@@ -167,6 +167,33 @@ impl SpanSet {
         self.spans.range(first..within.end).filter_map(|(&start, &end)| Span { start, end }.overlap(within)).collect()
     }
 
+    /// The first bytes at or behind `from` that are in both sets.
+    #[must_use]
+    pub fn common_from(&self, other: &Self, from: u64) -> Option<Span> {
+        let mut at = from;
+        loop {
+            let here = self.span_from(at)?;
+            let there = other.span_from(here.start.max(at))?;
+            if let Some(both) = here.overlap(there).and_then(|both| Span::new(both.start.max(from), both.end)) {
+                return Some(both);
+            }
+            at = there.start;
+        }
+    }
+
+    /// The span that holds byte `from`, from there on, or the next one behind it.
+    #[must_use]
+    pub fn span_from(&self, from: u64) -> Option<Span> {
+        let holding = self.spans.range(..=from).next_back().and_then(|(_, &end)| Span::new(from, end));
+        holding.or_else(|| self.spans.range(from..).next().map(|(&start, &end)| Span { start, end }))
+    }
+
+    /// The bytes that are in both sets.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        other.iter().flat_map(|span| Vec::from(self.intersect(span))).collect()
+    }
+
     /// The bytes of `within` that are not in the set.
     #[must_use]
     pub fn missing(&self, within: Span) -> Self {
@@ -197,5 +224,33 @@ impl From<Vec<Span>> for SpanSet {
 impl From<SpanSet> for Vec<Span> {
     fn from(set: SpanSet) -> Self {
         set.iter().collect()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn set(bits: &[bool]) -> SpanSet {
+        let held = bits.iter().enumerate().filter(|(_, bit)| **bit);
+        held.map(|(at, _)| Span::new(at as u64, at as u64 + 1).unwrap()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn sets_agree_with_bits(a: [bool; 24], b: [bool; 24], from in 0_u64..26) {
+            let both: Vec<bool> = a.iter().zip(&b).map(|(a, b)| *a && *b).collect();
+            let (left, right) = (set(&a), set(&b));
+            prop_assert_eq!(left.and(&right), set(&both));
+            let first = (from as usize..24).find(|&at| both[at]);
+            prop_assert_eq!(left.common_from(&right, from).map(Span::start), first.map(|at| at as u64));
+            if let Some(common) = left.common_from(&right, from) {
+                prop_assert!(left.covers(common) && right.covers(common));
+                prop_assert!(!both.get(common.end() as usize).copied().unwrap_or(false));
+            }
+        }
     }
 }

@@ -5,8 +5,12 @@
 //! decided in [`address`], for every protocol alike.
 
 pub mod address;
+pub mod bittorrent;
+mod document;
 mod error;
+pub mod ftp;
 pub mod http;
+mod proxy;
 mod resolve;
 mod validator;
 
@@ -15,7 +19,9 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 
+pub use document::document;
 pub use error::SourceError;
+pub use proxy::{InvalidProxy, Proxy};
 pub use resolve::Resolver;
 pub use validator::Validator;
 
@@ -48,10 +54,27 @@ pub struct Opened {
     pub mime: Option<String>,
 }
 
+/// How a source wants to be asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Manner {
+    /// Most lanes at once; `None` for as many as one host may have.
+    pub lanes: Option<usize>,
+    /// Most bytes of one request; `None` for as many as the scheduler likes.
+    pub longest: Option<u64>,
+    /// It delivers only bytes it has verified itself against a hash that the order or a certified description names: the bytes of
+    /// pieces that reach outside of a selected file come from such sources alone.
+    pub verified: bool,
+}
+
 /// One link that may give the content.
 pub trait Source: Send + Sync {
     /// Key of the host it leads to: limits and back-off count per host.
     fn host(&self) -> String;
+
+    /// How it wants to be asked.
+    fn manner(&self) -> Manner {
+        Manner::default()
+    }
 
     /// A new, not yet connected lane.
     fn connect(&self) -> Box<dyn Connection>;

@@ -27,6 +27,12 @@ impl Resolver {
         Self { policy: Arc::new(policy) }
     }
 
+    /// Whether `address`, which no name led to, may be connected to.
+    #[must_use]
+    pub fn permits(&self, address: IpAddr) -> bool {
+        self.policy.refusal(address).is_none()
+    }
+
     /// Addresses of `host` that may be connected to, at least one.
     ///
     /// # Errors

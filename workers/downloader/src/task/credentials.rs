@@ -2,21 +2,25 @@
 
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use videocloud_protocol::failure::{Failure, FailureClass, reason};
+
+use crate::source::Proxy;
+use crate::source::ftp::Login;
 
 /// Largest file that is read, bytes.
 const LARGEST: u64 = 64 << 10;
 
 /// Adds what the files in `folder` say to `headers`: `username` and `password`, `cookie`, `headers` (one `Name: value` a line).
-pub(super) fn read(folder: &Path, headers: &mut HeaderMap) -> Result<(), Failure> {
-    if file(folder, "proxy")?.is_some() {
-        return Err(bad("a proxy is named, which this version does not use"));
-    }
+/// Returns the `proxy`, if one is named.
+pub(super) fn read(folder: &Path, headers: &mut HeaderMap) -> Result<Option<Proxy>, Failure> {
+    let proxy = file(folder, "proxy")?.map(|text| text.parse().map_err(|_| bad("proxy names no proxy"))).transpose()?;
     if let Some(user) = file(folder, "username")? {
         let password = file(folder, "password")?.unwrap_or_default();
-        let pair = base64(format!("{}:{}", user.trim_end(), password.trim_end()).as_bytes());
+        let pair = BASE64.encode(format!("{}:{}", user.trim_end(), password.trim_end()));
         headers.insert(AUTHORIZATION, secret(&format!("Basic {pair}"), "username and password")?);
     }
     if let Some(cookie) = file(folder, "cookie")? {
@@ -27,7 +31,17 @@ pub(super) fn read(folder: &Path, headers: &mut HeaderMap) -> Result<(), Failure
         let name = HeaderName::try_from(name.trim()).map_err(|_| bad("a line of headers has no valid name"))?;
         headers.insert(name, secret(value.trim(), "a line of headers")?);
     }
-    Ok(())
+    Ok(proxy)
+}
+
+/// Who logs in where no headers are sent: the user of `headers`, else nobody in particular.
+pub(super) fn login(headers: &HeaderMap) -> Result<Login, Failure> {
+    let Some(value) = headers.get(AUTHORIZATION) else { return Ok(Login::default()) };
+    let pair = value.to_str().ok().and_then(|text| text.strip_prefix("Basic "));
+    let pair = pair.and_then(|pair| BASE64.decode(pair).ok()).and_then(|pair| String::from_utf8(pair).ok());
+    let pair = pair.ok_or_else(|| bad("only a user name and a password are of use for ftp"))?;
+    let (user, password) = pair.split_once(':').unwrap_or((&pair, ""));
+    Login::new(user, password).map_err(bad)
 }
 
 fn file(folder: &Path, name: &str) -> Result<Option<String>, Failure> {
@@ -50,20 +64,6 @@ fn secret(text: &str, what: &str) -> Result<HeaderValue, Failure> {
 fn bad(detail: &str) -> Failure {
     let message = format!("failed to use the credentials of a source: {detail}; correct its Secret");
     Failure::new(FailureClass::BadSpec, reason::BAD_SPEC, message)
-}
-
-/// Base64 with padding (RFC 4648, section 4).
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let bits = group.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
-        for digit in 0..4 {
-            let index = (bits >> (18 - 6 * digit) & 63) as usize;
-            text.push(if digit <= group.len() { char::from(DIGITS[index]) } else { '=' });
-        }
-    }
-    text
 }
 
 #[cfg(test)]

@@ -2,41 +2,68 @@
 
 use bytes::Bytes;
 use sha2::Digest as _;
+use tokio::task::JoinError;
 use videocloud_protocol::content::ContentHashes;
 use videocloud_protocol::digest::{Algorithm, Digest};
-use videocloud_protocol::failure::{Failure, FailureClass, reason};
-use videocloud_store::Staging;
 
 use super::ed2k::Ed2k;
-use crate::engine::{Status, stored};
 
-/// Bytes read and hashed at a time.
-const BLOCK: usize = 4 << 20;
+/// Which hashes are computed beside SHA-256, which always is: it names the content.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Which {
+    sha1: bool,
+    md5: bool,
+    blake3: bool,
+    ed2k: bool,
+}
 
-/// The hashes of a whole content.
+impl Which {
+    /// All, for an index that finds a content by any of them.
+    pub const ALL: Self = Self { sha1: true, md5: true, blake3: true, ed2k: true };
+
+    /// These and the ed2k hash.
+    #[must_use]
+    pub fn and_ed2k(self) -> Self {
+        Self { ed2k: true, ..self }
+    }
+
+    /// These and `algorithm`.
+    #[must_use]
+    pub fn and(mut self, algorithm: Algorithm) -> Self {
+        match algorithm {
+            Algorithm::Sha256 => {}
+            Algorithm::Sha1 => self.sha1 = true,
+            Algorithm::Md5 => self.md5 = true,
+            Algorithm::Blake3 => self.blake3 = true,
+        }
+        self
+    }
+}
+
+/// The hashes of a whole content, as far as they were computed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hashes {
     /// SHA-256: the content's id.
     pub sha256: [u8; 32],
     /// SHA-1.
-    pub sha1: [u8; 20],
+    pub sha1: Option<[u8; 20]>,
     /// MD5.
-    pub md5: [u8; 16],
+    pub md5: Option<[u8; 16]>,
     /// BLAKE3.
-    pub blake3: [u8; 32],
+    pub blake3: Option<[u8; 32]>,
     /// MD4 of the MD4s of eMule's parts.
-    pub ed2k: [u8; 16],
+    pub ed2k: Option<[u8; 16]>,
 }
 
 impl Hashes {
-    /// The digest of one algorithm.
+    /// The digest of one algorithm, if it was computed.
     #[must_use]
     pub fn digest(&self, algorithm: Algorithm) -> Option<Digest> {
         let bytes: &[u8] = match algorithm {
             Algorithm::Sha256 => &self.sha256,
-            Algorithm::Blake3 => &self.blake3,
-            Algorithm::Sha1 => &self.sha1,
-            Algorithm::Md5 => &self.md5,
+            Algorithm::Blake3 => self.blake3.as_ref()?,
+            Algorithm::Sha1 => self.sha1.as_ref()?,
+            Algorithm::Md5 => self.md5.as_ref()?,
         };
         Digest::new(algorithm, bytes)
     }
@@ -45,91 +72,101 @@ impl Hashes {
     #[must_use]
     pub fn known_by(&self) -> ContentHashes {
         ContentHashes {
-            sha1: Some(hex::encode(self.sha1)),
-            blake3: Some(hex::encode(self.blake3)),
-            ed2k: Some(hex::encode(self.ed2k)),
+            sha1: self.sha1.map(hex::encode),
+            blake3: self.blake3.map(hex::encode),
+            ed2k: self.ed2k.map(hex::encode),
             ..ContentHashes::default()
         }
     }
 }
 
-#[derive(Default)]
-struct Running {
+/// Hashes under way, each algorithm on a thread of its own.
+pub(super) struct Running {
     sha256: sha2::Sha256,
-    sha1: sha1::Sha1,
-    md5: md5::Md5,
-    blake3: blake3::Hasher,
-    ed2k: Ed2k,
+    sha1: Option<sha1::Sha1>,
+    md5: Option<md5::Md5>,
+    blake3: Option<Box<blake3::Hasher>>,
+    ed2k: Option<Box<Ed2k>>,
 }
 
 impl Running {
-    fn update(&mut self, bytes: &[u8]) {
-        self.sha256.update(bytes);
-        self.sha1.update(bytes);
-        self.md5.update(bytes);
-        self.blake3.update(bytes);
-        self.ed2k.update(bytes);
+    /// Nothing hashed yet.
+    pub(super) fn new(which: Which) -> Self {
+        Self {
+            sha256: sha2::Sha256::default(),
+            sha1: which.sha1.then(Default::default),
+            md5: which.md5.then(Default::default),
+            blake3: which.blake3.then(Default::default),
+            ed2k: which.ed2k.then(Default::default),
+        }
     }
 
-    fn finish(self) -> Hashes {
+    /// Takes in the next bytes.
+    ///
+    /// # Errors
+    /// A thread ended: the runtime shuts down.
+    pub(super) async fn update(mut self, bytes: Bytes) -> Result<Self, JoinError> {
+        let md5 = self.md5.take().map(|hasher| side(hasher, &bytes, |hasher, bytes| hasher.update(bytes)));
+        let ed2k = self.ed2k.take().map(|hasher| side(hasher, &bytes, |hasher, bytes| hasher.update(bytes)));
+        let mut fast = side(self, &bytes, |running, bytes| {
+            running.sha256.update(bytes);
+            if let Some(sha1) = &mut running.sha1 {
+                sha1.update(bytes);
+            }
+            if let Some(blake3) = &mut running.blake3 {
+                blake3.update(bytes);
+            }
+        })
+        .await?;
+        if let Some(md5) = md5 {
+            fast.md5 = Some(md5.await?);
+        }
+        if let Some(ed2k) = ed2k {
+            fast.ed2k = Some(ed2k.await?);
+        }
+        Ok(fast)
+    }
+
+    pub(super) fn finish(self) -> Hashes {
         Hashes {
             sha256: self.sha256.finalize().into(),
-            sha1: self.sha1.finalize().into(),
-            md5: self.md5.finalize().into(),
-            blake3: *self.blake3.finalize().as_bytes(),
-            ed2k: self.ed2k.finish(),
+            sha1: self.sha1.map(|hasher| hasher.finalize().into()),
+            md5: self.md5.map(|hasher| hasher.finalize().into()),
+            blake3: self.blake3.map(|hasher| *hasher.finalize().as_bytes()),
+            ed2k: self.ed2k.map(|hasher| hasher.finish()),
         }
     }
 }
 
-/// Reads `size` bytes and hashes them; the next block is read while one is hashed.
-///
-/// # Errors
-/// The staging area cannot be read.
-pub(super) async fn read(staging: &Staging, size: u64, status: &Status) -> Result<Hashes, Failure> {
-    let mut running = Box::new(Running::default());
-    let mut offset = 0;
-    let mut block = next(staging, offset, size).await?;
-    while !block.is_empty() {
-        offset += block.len() as u64;
-        let hashing = tokio::task::spawn_blocking(move || {
-            running.update(&block);
-            running
-        });
-        let (hashed, read) = tokio::join!(hashing, next(staging, offset, size));
-        running = hashed.map_err(|error| {
-            Failure::new(FailureClass::Transient, reason::INTERNAL, format!("failed to hash: {error}"))
-        })?;
-        block = read?;
-        status.verified(offset);
-    }
-    Ok(running.finish())
-}
-
-async fn next(staging: &Staging, offset: u64, size: u64) -> Result<Bytes, Failure> {
-    let left = usize::try_from(size - offset).unwrap_or(usize::MAX).min(BLOCK);
-    if left == 0 {
-        return Ok(Bytes::new());
-    }
-    staging.read_at(offset, left).await.map_err(|error| stored(&error))
+/// Feeds a hasher on a thread that may block.
+fn side<H: Send + 'static>(mut hasher: H, bytes: &Bytes, update: fn(&mut H, &[u8])) -> tokio::task::JoinHandle<H> {
+    let bytes = bytes.clone();
+    tokio::task::spawn_blocking(move || {
+        update(&mut hasher, &bytes);
+        hasher
+    })
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn known_answers() {
-        let mut running = Running::default();
+    #[tokio::test]
+    async fn known_answers() {
+        let mut running = Running::new(Which::ALL);
         for part in [&b"a"[..], b"b", b"c"] {
-            running.update(part);
+            running = running.update(Bytes::from_static(part)).await.unwrap();
         }
         let hashes = running.finish();
         assert_eq!(hex::encode(hashes.sha256), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-        assert_eq!(hex::encode(hashes.sha1), "a9993e364706816aba3e25717850c26c9cd0d89d");
-        assert_eq!(hex::encode(hashes.md5), "900150983cd24fb0d6963f7d28e17f72");
-        assert_eq!(hex::encode(hashes.blake3), "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85");
+        assert_eq!(hex::encode(hashes.sha1.unwrap()), "a9993e364706816aba3e25717850c26c9cd0d89d");
+        assert_eq!(hex::encode(hashes.md5.unwrap()), "900150983cd24fb0d6963f7d28e17f72");
+        assert_eq!(
+            hex::encode(hashes.blake3.unwrap()),
+            "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85"
+        );
         // RFC 1320, appendix A.5: one part, so the file's hash is the part's.
-        assert_eq!(hex::encode(hashes.ed2k), "a448017aaf21d8525fc10ae87aa6729d");
+        assert_eq!(hex::encode(hashes.ed2k.unwrap()), "a448017aaf21d8525fc10ae87aa6729d");
     }
 }

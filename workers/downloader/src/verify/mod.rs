@@ -2,6 +2,7 @@
 
 mod ed2k;
 mod hashes;
+mod prefix;
 mod sniff;
 mod three_chunk;
 
@@ -11,7 +12,8 @@ use videocloud_protocol::failure::{Failure, FailureClass, reason};
 use videocloud_protocol::ids::ContentId;
 use videocloud_store::Staging;
 
-pub use hashes::Hashes;
+pub use hashes::{Hashes, Which};
+pub use prefix::Prefix;
 pub use sniff::{Kind, sniff};
 
 use crate::engine::{Order, Status, stored};
@@ -23,21 +25,32 @@ const HEAD: usize = 8192;
 #[derive(Debug)]
 pub enum Verdict {
     /// It is what was wanted; the manifest lacks only the time of publication.
-    Good(ContentManifest),
+    Good(Box<ContentManifest>),
     /// The digest does not hold; this is the one the bytes have.
     WrongDigest(String),
     /// It cannot be what was wanted, whoever sent it.
     Bad(Failure),
 }
 
-/// Reads the `size` staged bytes back, hashes them and judges.
+/// What the whole content must hash to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Expected {
+    /// Its digests.
+    pub digests: Vec<Digest>,
+    /// Its ed2k hash.
+    pub ed2k: Option<[u8; 16]>,
+}
+
+/// Hashes what is left of the `size` staged bytes and judges.
 ///
 /// # Errors
 /// The staging area cannot be read.
 pub async fn verify(
+    running: &mut Prefix,
     staging: &Staging,
     size: u64,
     order: &Order,
+    expected: &Expected,
     verification: Verification,
     status: &Status,
 ) -> Result<Verdict, Failure> {
@@ -52,16 +65,21 @@ pub async fn verify(
         let message = format!("what came is {what}, not a video; check that the link leads to the file itself");
         return Ok(Verdict::Bad(Failure::new(FailureClass::BadInput, reason::NOT_MEDIA, message)));
     }
-    let hashes = hashes::read(staging, size, status).await?;
-    if let Some(wanted) = &order.digest {
+    let hashes = running.finish(size, status).await?;
+    for wanted in &expected.digests {
         let actual = hashes.digest(wanted.algorithm());
         if actual.as_ref() != Some(wanted) {
-            return Ok(Verdict::WrongDigest(actual.as_ref().map_or_else(String::new, Digest::to_string)));
+            return Ok(Verdict::WrongDigest(actual.map_or_else(String::new, |actual| actual.to_string())));
         }
     }
+    if expected.ed2k.is_some() && expected.ed2k != hashes.ed2k {
+        return Ok(Verdict::WrongDigest(format!("ed2k:{}", hashes.ed2k.map(hex::encode).unwrap_or_default())));
+    }
     let mut content = hashes.known_by();
-    content.three_chunk = Some(three_chunk::of(staging, size).await?);
-    Ok(Verdict::Good(ContentManifest {
+    if order.hashes == Which::ALL {
+        content.three_chunk = Some(three_chunk::of(staging, size).await?);
+    }
+    Ok(Verdict::Good(Box::new(ContentManifest {
         id: ContentId::from_bytes(hashes.sha256),
         size,
         mime: kind.mime().to_owned(),
@@ -69,5 +87,5 @@ pub async fn verify(
         verification,
         visibility: order.visibility.clone(),
         created: 0,
-    }))
+    })))
 }

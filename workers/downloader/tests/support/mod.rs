@@ -1,6 +1,11 @@
 //! What the tests share: nginx as the origin, the command under test, and its last word.
+#![allow(dead_code)] // Each test file uses a part.
 
+pub mod ftp;
+pub mod moto;
 pub mod nginx;
+pub mod script;
+pub mod venv;
 
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};

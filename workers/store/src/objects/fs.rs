@@ -21,6 +21,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::{ByteStream, MAX_SMALL_OBJECT, ObjectInfo, Put, Version};
 use crate::{
+    Durability,
     error::{Result, StoreError},
     layout::ObjectPath,
 };
@@ -34,25 +35,32 @@ const READ_PIECE: u64 = 1 << 20;
 #[derive(Debug, Clone)]
 pub(crate) struct FsObjects {
     root: Arc<PathBuf>,
+    durability: Durability,
 }
 
 impl FsObjects {
     /// Opens a root folder, making it if it is missing.
-    pub(crate) fn open(root: &Path) -> Result<Self> {
+    pub(crate) fn open(root: &Path, durability: Durability) -> Result<Self> {
         let root = std::path::absolute(root).map_err(|e| StoreError::io("open", root.display().to_string(), e))?;
-        make_folders(&root.join(TMP)).map_err(|e| StoreError::io("create", root.display().to_string(), e))?;
-        Ok(Self { root: Arc::new(root) })
+        make_folders(&root.join(TMP), durability)
+            .map_err(|e| StoreError::io("create", root.display().to_string(), e))?;
+        Ok(Self { root: Arc::new(root), durability })
     }
 
     /// A root folder that is not made and that nothing will be written to.
     pub(crate) fn open_to_read(root: &Path) -> Result<Self> {
         let root = std::path::absolute(root).map_err(|e| StoreError::io("open", root.display().to_string(), e))?;
-        Ok(Self { root: Arc::new(root) })
+        Ok(Self { root: Arc::new(root), durability: Durability::default() })
     }
 
     /// The file of an object.
     pub(crate) fn file_path(&self, path: &ObjectPath) -> PathBuf {
         self.root.join(path.as_str())
+    }
+
+    /// What it survives.
+    pub(crate) fn durability(&self) -> Durability {
+        self.durability
     }
 
     /// The root folder.
@@ -141,7 +149,7 @@ impl FsObjects {
             let temporary = fs.temporary()?;
             // Uses reflinks or copy_file_range where the file systems have them.
             let copied = io::copy(&mut File::open(from)?, &mut &temporary.file)?;
-            temporary.file.sync_all()?;
+            fs.durability.file(&temporary.file)?;
             temporary.rename_to(&target)?;
             Ok(copied)
         })
@@ -199,7 +207,7 @@ impl FsObjects {
     /// Gives a file that is durable already a second name, only if that name is free, and makes the name durable.
     pub(crate) async fn link_in(&self, from: &Path, path: &ObjectPath) -> Result<Put> {
         let (from, target) = (from.to_owned(), self.file_path(path));
-        self.blocking("link", path, move |_| link_durably(&from, &target)).await
+        self.blocking("link", path, move |fs| link(&from, &target, fs.durability)).await
     }
 
     /// Runs file work on the blocking threads.
@@ -219,7 +227,7 @@ impl FsObjects {
     fn temporary(&self) -> io::Result<Temporary> {
         let path = self.root.join(TMP).join(format!("{:032x}", rand::random::<u128>()));
         let file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(&path)?;
-        Ok(Temporary { file, path })
+        Ok(Temporary { file, path, durability: self.durability })
     }
 }
 
@@ -227,22 +235,23 @@ impl FsObjects {
 struct Temporary {
     file: File,
     path: PathBuf,
+    durability: Durability,
 }
 
 impl Temporary {
     fn fill(&self, bytes: &[u8]) -> io::Result<()> {
         (&self.file).write_all(bytes)?;
-        self.file.sync_all()
+        self.durability.file(&self.file)
     }
 
     fn rename_to(&self, target: &Path) -> io::Result<()> {
-        make_parent(target)?;
+        make_parent(target, self.durability)?;
         std::fs::rename(&self.path, target)?;
-        sync_parent(target)
+        self.durability.parent(target)
     }
 
     fn link_to(&self, target: &Path) -> io::Result<Put> {
-        link_durably(&self.path, target)
+        link(&self.path, target, self.durability)
     }
 }
 
@@ -268,33 +277,28 @@ pub(crate) async fn read_exact_at(file: Arc<File>, offset: u64, length: u64, wha
 }
 
 /// Makes a folder and its parents, each durable in its parent.
-pub(crate) fn make_folders(folder: &Path) -> io::Result<()> {
+pub(crate) fn make_folders(folder: &Path, durability: Durability) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
     if let Some(parent) = folder.parent() {
-        make_folders(parent)?;
+        make_folders(parent, durability)?;
     }
     match std::fs::DirBuilder::new().mode(0o755).create(folder) {
-        Ok(()) => sync_parent(folder),
+        Ok(()) => durability.parent(folder),
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(e) => Err(e),
     }
 }
 
-/// Makes the names in the folder of `path` durable.
-pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+fn make_parent(path: &Path, durability: Durability) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |parent| make_folders(parent, durability))
 }
 
-fn make_parent(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), make_folders)
-}
-
-fn link_durably(from: &Path, target: &Path) -> io::Result<Put> {
-    make_parent(target)?;
+fn link(from: &Path, target: &Path, durability: Durability) -> io::Result<Put> {
+    make_parent(target, durability)?;
     match std::fs::hard_link(from, target) {
-        Ok(()) => sync_parent(target).map(|()| Put::Created),
+        Ok(()) => durability.parent(target).map(|()| Put::Created),
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(Put::Exists),
         Err(e) => Err(e),
     }

@@ -19,7 +19,7 @@ use nix::{
     sys::{statvfs::fstatvfs, uio::pwritev},
 };
 
-use crate::objects::fs::sync_parent;
+use crate::Durability;
 
 /// Bytes left free on the volume by a reservation, so that manifests and checkpoints can still be written.
 const HEADROOM: u64 = 1 << 20;
@@ -49,11 +49,12 @@ pub(crate) struct DataFile {
     file: RwLock<Arc<File>>,
     /// The inode also has the name of a blob (a crash came between the two steps of a publication): never write to it.
     shared: AtomicBool,
+    durability: Durability,
 }
 
 impl DataFile {
     /// Opens or creates the file. Blocking.
-    pub(crate) fn open(path: PathBuf) -> io::Result<Self> {
+    pub(crate) fn open(path: PathBuf, durability: Durability) -> io::Result<Self> {
         let shared = std::fs::metadata(&path).is_ok_and(|m| m.nlink() > 1);
         let file = if shared {
             File::open(&path)?
@@ -64,10 +65,10 @@ impl DataFile {
             }
             let file =
                 OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o644).open(&path)?;
-            sync_parent(&path)?;
+            durability.parent(&path)?;
             file
         };
-        Ok(Self { path, file: RwLock::new(Arc::new(file)), shared: AtomicBool::new(shared) })
+        Ok(Self { path, file: RwLock::new(Arc::new(file)), shared: AtomicBool::new(shared), durability })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -163,7 +164,7 @@ impl DataFile {
 
     /// Makes all that was written before the call durable. Blocking.
     pub(crate) fn sync(&self) -> io::Result<()> {
-        self.handle().sync_data()
+        self.durability.data(&self.handle())
     }
 
     /// Makes the file read-only, young and durable: what a blob must be. A write after this one goes to a copy. Blocking.
@@ -173,7 +174,7 @@ impl DataFile {
             file.set_modified(std::time::SystemTime::now())?;
             file.set_permissions(std::fs::Permissions::from_mode(0o444))?;
         }
-        file.sync_all()
+        self.durability.file(&file)
     }
 
     /// The file for writing; one that is shared with a blob is first replaced by a copy of its own.
@@ -187,9 +188,9 @@ impl DataFile {
             std::fs::copy(&self.path, &copy)?;
             std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o644))?;
             let file = OpenOptions::new().read(true).write(true).open(&copy)?;
-            file.sync_all()?;
+            self.durability.file(&file)?;
             std::fs::rename(&copy, &self.path)?;
-            sync_parent(&self.path)?;
+            self.durability.parent(&self.path)?;
             *slot = Arc::new(file);
             self.shared.store(false, Ordering::Release);
         }
@@ -211,7 +212,7 @@ mod tests {
     #[test]
     fn pieces_land_one_after_the_other() {
         let folder = tempfile::tempdir().unwrap();
-        let file = DataFile::open(folder.path().join("data")).unwrap();
+        let file = DataFile::open(folder.path().join("data"), Durability::PowerLoss).unwrap();
         let pieces: Vec<Bytes> = (0..1000_u32).map(|i| Bytes::from(vec![i as u8; (i % 7) as usize])).collect();
         file.write_at(3, &pieces).unwrap();
         let expected: Vec<u8> = pieces.concat();
@@ -222,7 +223,7 @@ mod tests {
     #[test]
     fn more_than_the_volume_has_is_refused_and_takes_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let file = DataFile::open(folder.path().join("data")).unwrap();
+        let file = DataFile::open(folder.path().join("data"), Durability::PowerLoss).unwrap();
         let Err(Refusal::Full { free }) = file.reserve(1 << 60) else { unreachable!("no volume has an exabyte") };
         assert!(free < 1 << 60);
         assert_eq!(file.handle().metadata().unwrap().blocks(), 0);
@@ -234,7 +235,7 @@ mod tests {
         let (data, blob) = (folder.path().join("data"), folder.path().join("blob"));
         std::fs::write(&data, b"right").unwrap();
         std::fs::hard_link(&data, &blob).unwrap();
-        let file = DataFile::open(data.clone()).unwrap();
+        let file = DataFile::open(data.clone(), Durability::PowerLoss).unwrap();
         file.write_at(0, &[Bytes::from_static(b"wrong")]).unwrap();
         assert_eq!(std::fs::read(&blob).unwrap(), b"right");
         assert_eq!(std::fs::read(&data).unwrap(), b"wrong");

@@ -26,7 +26,8 @@ pub(super) struct FsStaging {
 impl FsStaging {
     pub(super) async fn open(objects: FsObjects, claim: &ClaimKey) -> Result<Self> {
         let path = layout::staging(claim);
-        let (area, checkpoint) = LocalArea::open(objects.file_path(&path), path.to_string()).await?;
+        let (area, checkpoint) =
+            LocalArea::open(objects.file_path(&path), path.to_string(), objects.durability()).await?;
         let found = match checkpoint {
             Some(bytes) => {
                 let (header, state) = decode(area.what(), &bytes)?;

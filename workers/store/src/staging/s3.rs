@@ -23,7 +23,7 @@ use super::{
     state::{Header, StoredPart, decode, encode},
 };
 use crate::{
-    Store,
+    Durability, Store,
     error::{Result, StoreError},
     layout::{self, ObjectPath},
     objects::{Version, s3::S3Objects},
@@ -73,7 +73,7 @@ impl S3Staging {
     pub(super) async fn open(store: &Store, objects: S3Objects, claim: &ClaimKey) -> Result<Self> {
         let folder = layout::staging(claim);
         let scratch = store.scratch().join(format!("staging-{claim}"));
-        let (area, local) = LocalArea::open(scratch, folder.to_string()).await?;
+        let (area, local) = LocalArea::open(scratch, folder.to_string(), Durability::PowerLoss).await?;
         let remote = match objects.get(&folder.join(&name("checkpoint")?)).await {
             Ok((bytes, Version::Tag(version))) => Some((bytes, version)),
             Ok(_) | Err(StoreError::NotFound { .. }) => None,

@@ -14,8 +14,9 @@ use nix::fcntl::{Flock, FlockArg};
 
 use super::file::DataFile;
 use crate::{
+    Durability,
     error::{Result, StoreError},
-    objects::fs::{make_folders, sync_parent},
+    objects::fs::make_folders,
 };
 
 /// A folder held by this process.
@@ -24,30 +25,31 @@ pub(super) struct LocalArea {
     folder: PathBuf,
     what: String,
     pub(super) data: Arc<DataFile>,
+    durability: Durability,
     /// Held until dropped; the kernel lets go of it when the process ends in any way.
     _lock: Flock<File>,
 }
 
 impl LocalArea {
     /// Opens or creates a folder and takes its lock. Returns the checkpoint found in it, unless its data is gone.
-    pub(super) async fn open(folder: PathBuf, what: String) -> Result<(Self, Option<Bytes>)> {
+    pub(super) async fn open(folder: PathBuf, what: String, durability: Durability) -> Result<(Self, Option<Bytes>)> {
         let name = what.clone();
         let opened = tokio::task::spawn_blocking(move || {
             let lock = loop {
-                make_folders(&folder)?;
+                make_folders(&folder, durability)?;
                 if let Some(lock) = take_lock(&folder)? {
                     break lock;
                 }
             };
             let had_data = folder.join("data").exists();
-            let data = Arc::new(DataFile::open(folder.join("data"))?);
+            let data = Arc::new(DataFile::open(folder.join("data"), durability)?);
             let checkpoint = match std::fs::read(folder.join("checkpoint")) {
                 Ok(bytes) if had_data => Some(Bytes::from(bytes)),
                 Ok(_) => None,
                 Err(e) if e.kind() == io::ErrorKind::NotFound => None,
                 Err(e) => return Err(e),
             };
-            Ok((Self { folder, what: name, data, _lock: lock }, checkpoint))
+            Ok((Self { folder, what: name, data, durability, _lock: lock }, checkpoint))
         });
         match opened.await {
             Ok(Err(e)) if e.kind() == io::ErrorKind::WouldBlock => {
@@ -78,14 +80,14 @@ impl LocalArea {
 
     /// Replaces the checkpoint, whole and durable. The data it speaks of must be durable already.
     pub(super) async fn save(&self, checkpoint: Bytes) -> Result<()> {
-        let folder = self.folder.clone();
+        let (folder, durability) = (self.folder.clone(), self.durability);
         self.blocking("write the checkpoint of", move |_| {
             let (new, target) = (folder.join("checkpoint.new"), folder.join("checkpoint"));
             let mut file = File::create(&new)?;
             file.write_all(&checkpoint)?;
-            file.sync_all()?;
+            durability.file(&file)?;
             std::fs::rename(new, &target)?;
-            sync_parent(&target)
+            durability.parent(&target)
         })
         .await
     }

@@ -54,8 +54,19 @@ impl Wire {
         let host =
             url.host().ok_or_else(|| SourceError::gone(reason::BAD_SPEC, "failed to connect: no host in the link"))?;
         let port = url.port_or_known_default().unwrap_or(80);
-        let addresses = shared.resolver.addresses(host.clone(), port).await?;
-        let tcp = dial(&host, &addresses).await?;
+        let tcp = match &shared.proxy {
+            None => dial(&host, &shared.resolver.addresses(host.clone(), port).await?).await?,
+            Some(proxy) => {
+                // An address in the link is judged; a name is resolved by the proxy, in its own network.
+                if !matches!(host, Host::Domain(_)) {
+                    shared.resolver.addresses(host.clone(), port).await?;
+                }
+                let addresses = shared.resolver.addresses(proxy.host(), proxy.port()).await?;
+                let mut tcp = dial(&proxy.host(), &addresses).await?;
+                proxy.pass(&mut tcp, &host, port).await?;
+                tcp
+            }
+        };
         if url.scheme() != "https" {
             return Self::handshake(url, Box::new(tcp), false).await;
         }
@@ -153,7 +164,8 @@ async fn run<F: Future>(machine: &mut Option<Pin<Box<dyn Future<Output = ()> + S
     .await
 }
 
-async fn dial(host: &Host<&str>, addresses: &[SocketAddr]) -> Result<TcpStream, SourceError> {
+/// Connects to the first of `addresses` that accepts.
+pub(in crate::source) async fn dial(host: &Host<&str>, addresses: &[SocketAddr]) -> Result<TcpStream, SourceError> {
     let mut last = String::from("no address");
     for address in addresses {
         match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {

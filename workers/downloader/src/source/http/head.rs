@@ -2,7 +2,9 @@
 
 use std::time::SystemTime;
 
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LAST_MODIFIED, RETRY_AFTER};
+use http::header::{
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LAST_MODIFIED, RETRY_AFTER, TRANSFER_ENCODING,
+};
 use http::{HeaderMap, HeaderName, StatusCode};
 use videocloud_protocol::failure::reason;
 
@@ -12,7 +14,10 @@ use crate::schedule::{Fault, Span};
 use crate::source::{Ask, Opened, SourceError, Validator};
 
 /// Judges status and headers of an answer to `ask`. `host` is for messages.
-pub(super) fn judge(host: &str, ask: &Ask, status: StatusCode, headers: &HeaderMap) -> Result<Opened, SourceError> {
+///
+/// # Errors
+/// [`SourceError`] for an answer that brings no bytes, or not those that were asked for.
+pub fn judge(host: &str, ask: &Ask, status: StatusCode, headers: &HeaderMap) -> Result<Opened, SourceError> {
     let protocol =
         |why: &str| SourceError::gone(reason::PROTOCOL_ERROR, format!("failed to use the answer of {host}: {why}"));
     let validator = Validator { etag: text(headers, &ETAG), last_modified: text(headers, &LAST_MODIFIED) };
@@ -48,6 +53,13 @@ pub(super) fn judge(host: &str, ask: &Ask, status: StatusCode, headers: &HeaderM
         }
         _ => return Err(refused(host, status, headers)),
     };
+    // What else a transfer encoding leaves of the length is a matter of opinion, and so where the body ends (RFC 9112, section 6.3).
+    let mut encodings = headers.get_all(TRANSFER_ENCODING).iter();
+    if encodings.next().is_some_and(|first| !first.as_bytes().eq_ignore_ascii_case(b"chunked"))
+        || encodings.next().is_some()
+    {
+        return Err(protocol("its Transfer-Encoding is not chunked and nothing else"));
+    }
     // Encoded bytes have other offsets than the content; identity was asked for.
     if headers.get_all(CONTENT_ENCODING).iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Err(protocol("its bytes are encoded (Content-Encoding) although that was not asked for"));

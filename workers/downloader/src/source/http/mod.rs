@@ -3,7 +3,7 @@
 //! hyper and not a pooled client, because the lane must decide what it connects to (the checked address), when a connection
 //! is closed, and how large reads are. Proxies of the environment are not looked at. Redirects are followed here, hop by hop.
 
-mod connect;
+pub(super) mod connect;
 mod connection;
 mod content_range;
 mod head;
@@ -17,11 +17,12 @@ use http::HeaderMap;
 use url::Url;
 
 pub use content_range::ContentRange;
+pub use head::judge;
 pub use retry_after::parse as parse_retry_after;
 pub use tls::{TlsError, client_config};
 
 use self::connection::HttpConnection;
-use super::{BoxFuture, Connection, Opened, Resolver, Source, SourceError};
+use super::{BoxFuture, Connection, Opened, Proxy, Resolver, Source, SourceError};
 
 /// One http or https link.
 #[derive(Clone)]
@@ -36,6 +37,7 @@ struct Shared {
     headers: HeaderMap,
     resolver: Resolver,
     tls: Arc<rustls::ClientConfig>,
+    proxy: Option<Proxy>,
     /// Where redirects ended last, so that only the first request pays for them.
     landing: Mutex<Option<Url>>,
 }
@@ -45,7 +47,16 @@ impl HttpSource {
     /// credentials.
     #[must_use]
     pub fn new(link: Url, headers: HeaderMap, resolver: Resolver, tls: Arc<rustls::ClientConfig>) -> Self {
-        Self { shared: Arc::new(Shared { link, headers, resolver, tls, landing: Mutex::new(None) }) }
+        Self { shared: Arc::new(Shared { link, headers, resolver, tls, proxy: None, landing: Mutex::new(None) }) }
+    }
+
+    /// The same source, reached through a proxy.
+    #[must_use]
+    pub fn through(self, proxy: Option<Proxy>) -> Self {
+        let Shared { link, headers, resolver, tls, .. } = self.shared.as_ref();
+        let (link, headers) = (link.clone(), headers.clone());
+        let (resolver, tls) = (resolver.clone(), Arc::clone(tls));
+        Self { shared: Arc::new(Shared { link, headers, resolver, tls, proxy, landing: Mutex::new(None) }) }
     }
 }
 

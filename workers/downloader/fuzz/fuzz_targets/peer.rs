@@ -1,0 +1,51 @@
+//! What a peer, a tracker or a DHT node may send, any bytes: a session never gives bytes that were not verified.
+#![no_main]
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use libfuzzer_sys::fuzz_target;
+use videocloud_downloader::schedule::Span;
+use videocloud_downloader::source::bittorrent::message::Message;
+use videocloud_downloader::source::bittorrent::session::{Event, Session};
+use videocloud_downloader::source::bittorrent::{dht, extension, tracker};
+use videocloud_downloader::torrent::Plan;
+use videocloud_protocol::torrent::Info;
+use videocloud_protocol::torrent::bencode::{Value, dict};
+
+/// Five pieces, whose hashes nothing has.
+static PLAN: LazyLock<Option<Arc<Plan>>> = LazyLock::new(|| {
+    let info = dict([
+        ("name", Value::Bytes(b"a")),
+        ("piece length", Value::Int(16_384)),
+        ("pieces", Value::Bytes(&[0; 100])),
+        ("length", Value::Int(5 * 16_384 - 7)),
+    ]);
+    let info = Info::parse(info.encode().into()).ok()?;
+    Plan::new(Arc::new(info), 0, None).ok().map(Arc::new)
+});
+
+fuzz_target!(|bytes: &[u8]| {
+    let _ = (extension::abilities(bytes), extension::exchanged(bytes), dht::answer(bytes));
+    let _ = (extension::Metadata::decode(&Bytes::copy_from_slice(bytes)), tracker::read_http(bytes));
+    let _ = (tracker::read_udp(bytes, false), tracker::read_udp(bytes, true));
+
+    let (Some(plan), Some(all)) = (&*PLAN, Span::new(0, 5 * 16_384 - 7)) else { panic!("no plan") };
+    let mut session: Session<()> = Session::new(Arc::clone(plan), Duration::ZERO, true, true);
+    session.fetch(Duration::ZERO, all);
+    let mut buffer = BytesMut::from(bytes);
+    let mut now = Duration::ZERO;
+    while let Ok(Some(message)) = Message::take(&mut buffer) {
+        now += Duration::from_millis(100);
+        if session.on(now, message).is_err() || session.tick(now).is_err() {
+            return;
+        }
+        session.fill(now, |_| Some(()));
+        session.out().clear();
+        while let Some(event) = session.event() {
+            assert!(!matches!(event, Event::Piece { .. }));
+        }
+        assert!(session.holds().total() <= all.len());
+    }
+});

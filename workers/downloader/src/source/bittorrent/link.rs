@@ -1,0 +1,65 @@
+//! A torrent behind a link: its file is fetched first, then it is followed like any other.
+
+use std::sync::OnceLock;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use videocloud_protocol::failure::reason;
+use videocloud_protocol::torrent::{MAX_TORRENT_BYTES, Metainfo};
+
+use super::{Named, Network, Options, Torrent};
+use crate::discover::{Discovery, Find, FindId};
+use crate::schedule::SpanSet;
+use crate::source::{BoxFuture, Source, SourceError, document};
+
+/// See the module documentation.
+pub struct TorrentLink<S> {
+    source: S,
+    options: Options,
+    network: Network,
+    torrent: OnceLock<Torrent>,
+}
+
+impl<S: Source> TorrentLink<S> {
+    /// The torrent whose file `source` gives.
+    #[must_use]
+    pub fn new(source: S, options: Options, network: Network) -> Self {
+        Self { source, options, network, torrent: OnceLock::new() }
+    }
+
+    async fn torrent(&self) -> Result<&Torrent, SourceError> {
+        if let Some(torrent) = self.torrent.get() {
+            return Ok(torrent);
+        }
+        let bytes = document(&self.source, MAX_TORRENT_BYTES).await?.into();
+        let parsed = tokio::task::spawn_blocking(move || Metainfo::parse(&bytes)).await;
+        let parsed = parsed.map_err(|error| SourceError::transient(reason::INTERNAL, error.to_string()))?;
+        let file = parsed.map_err(|error| SourceError::gone(reason::PROTOCOL_ERROR, error.to_string()))?;
+        let named = Named::File(Box::new(file));
+        Ok(self.torrent.get_or_init(|| Torrent::new(named, self.options.clone(), self.network.clone())))
+    }
+}
+
+impl<S: Source> Discovery for TorrentLink<S> {
+    fn run(&self, finds: mpsc::Sender<Find>, stop: CancellationToken) -> BoxFuture<'_, Result<(), SourceError>> {
+        Box::pin(async move {
+            let torrent = tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                torrent = self.torrent() => torrent?,
+            };
+            torrent.run(finds, stop).await
+        })
+    }
+
+    fn banned(&self, source: FindId) {
+        if let Some(torrent) = self.torrent.get() {
+            torrent.banned(source);
+        }
+    }
+
+    fn verified(&self, holds: &SpanSet) {
+        if let Some(torrent) = self.torrent.get() {
+            torrent.verified(holds);
+        }
+    }
+}

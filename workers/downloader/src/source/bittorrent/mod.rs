@@ -1,0 +1,67 @@
+//! BitTorrent as a place where bytes come from: peers that trackers, the DHT and other peers name.
+//!
+//! [`Torrent`] is the [`Discovery`](crate::discover::Discovery) of one torrent or magnet link: it finds peers, learns what the
+//! content is, and hands each peer that gives something to the engine as a [`Source`](crate::source::Source) that delivers verified
+//! pieces only. What is said with a peer is decided in [`session`] (pure); sockets are at the edge, in `wire` and `peer`. Every
+//! address, whoever names it, goes through the same policy as a link's host. Nothing is uploaded and nobody is listened to.
+
+pub mod bits;
+pub mod dht;
+pub mod encryption;
+pub mod extension;
+pub mod handshake;
+mod http_seed;
+mod lane;
+mod link;
+pub mod message;
+mod metadata;
+mod peer;
+mod pool;
+mod search;
+pub mod session;
+#[cfg(test)]
+mod session_tests;
+mod swarm;
+pub mod tracker;
+mod wire;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+pub use link::TorrentLink;
+pub use swarm::{Named, Options, Torrent};
+pub use wire::Encryption;
+
+use super::Resolver;
+
+/// What connections of this process share.
+#[derive(Clone)]
+pub struct Network {
+    /// Names to addresses that may be connected to.
+    pub resolver: Resolver,
+    /// For trackers that are asked over HTTPS.
+    pub tls: Arc<rustls::ClientConfig>,
+}
+
+impl Network {
+    /// Whether `address` may be connected to.
+    fn permits(&self, address: SocketAddr) -> bool {
+        address.port() != 0 && self.resolver.permits(address.ip())
+    }
+}
+
+/// Addresses of a host that a torrent or magnet names; none when it is refused or does not resolve.
+async fn resolve(network: &Network, host: &str, port: u16) -> Vec<SocketAddr> {
+    let parsed = match host.parse::<std::net::IpAddr>() {
+        Ok(std::net::IpAddr::V4(v4)) => url::Host::Ipv4(v4),
+        Ok(std::net::IpAddr::V6(v6)) => url::Host::Ipv6(v6),
+        Err(_) => url::Host::Domain(host),
+    };
+    match network.resolver.addresses(parsed, port).await {
+        Ok(addresses) => addresses,
+        Err(error) => {
+            tracing::info!(%error, "a peer or node that is named cannot be used");
+            Vec::new()
+        }
+    }
+}

@@ -1,0 +1,443 @@
+//! What is said with one peer after the handshake: a state machine, messages in, messages and events out.
+//!
+//! The peer is asked for the pieces of one order after another, in order, with as many requests waiting as its rate is good for. A
+//! piece counts when its hash holds; a piece that came from this peer alone and does not is the end of it. No socket and no clock
+//! is touched here. Nothing is uploaded: this client keeps its peers choked, and seeds do not mind.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+
+use super::bits::Bits;
+use super::extension::{self, Abilities, Metadata};
+use super::message::{Block, Message, MessageError};
+use crate::schedule::{Span, SpanSet, Time};
+use crate::torrent::{Assembly, Plan};
+
+/// Requests that wait at first and at least.
+const SHALLOW: usize = 16;
+/// Requests that wait at most, if the peer does not say.
+const QUEUE: u32 = 250;
+/// How much of a peer's rate is asked for ahead.
+const AHEAD: Duration = Duration::from_secs(2);
+/// A peer that is asked and gives no whole block for this long is dropped (slowloris, dead).
+const BLOCK_TIMEOUT: Duration = Duration::from_secs(30);
+/// A peer that says nothing at all for this long is dropped.
+const SILENCE: Duration = Duration::from_secs(180);
+/// Something is said at least this often.
+const KEEP_ALIVE: Duration = Duration::from_secs(90);
+/// Most pieces a peer may name as allowed while it chokes.
+const MAX_ALLOWED: usize = 64;
+
+/// Why a peer is not spoken to any more.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PeerFault {
+    /// Its bytes are no messages.
+    #[error("it sent {0}")]
+    Message(#[from] MessageError),
+    /// It broke the protocol.
+    #[error("it sent {0}")]
+    Protocol(&'static str),
+    /// A piece it sent does not have its hash.
+    #[error("piece {0} that it sent does not have its hash")]
+    Corrupt(u32),
+    /// It was asked and did not give a block in time.
+    #[error("it gave no block for {} s", BLOCK_TIMEOUT.as_secs())]
+    Snubbed,
+    /// It said nothing.
+    #[error("it said nothing for {} s", SILENCE.as_secs())]
+    Silent,
+}
+
+/// What a session tells. `P` stands for the room a piece takes; it is given back when the piece is dropped.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Event<P> {
+    /// What it can give changed.
+    Holds,
+    /// Verified bytes of the file, those of the order from its begin on.
+    Piece {
+        /// Where they lie.
+        content: Span,
+        /// They themselves.
+        bytes: Vec<Bytes>,
+        /// Its room.
+        room: P,
+    },
+    /// The order cannot go on: the peer chokes, or does not have the next piece.
+    Broken,
+    /// It names other peers.
+    Exchanged(Vec<SocketAddr>),
+}
+
+/// A piece under way.
+#[derive(Debug)]
+struct Active<P> {
+    assembly: Assembly,
+    /// First block that was never asked for.
+    next: u32,
+    /// Blocks asked for.
+    asked: BTreeSet<u32>,
+    /// Blocks to be asked for again.
+    again: BTreeSet<u32>,
+    room: P,
+}
+
+/// See the module documentation.
+#[derive(Debug)]
+pub struct Session<P> {
+    plan: Arc<Plan>,
+    fast: bool,
+    has: Bits,
+    /// Whether something other than an extension message came: a bitfield may not come any more.
+    begun: bool,
+    choked: bool,
+    interested: bool,
+    allowed: BTreeSet<u32>,
+    abilities: Abilities,
+    /// Pieces to begin: from, to.
+    order: Option<(u32, u32)>,
+    active: VecDeque<Active<P>>,
+    waiting: usize,
+    depth: usize,
+    /// Bytes that may still come though they were cancelled.
+    excused: u64,
+    /// Requests that were cancelled and will be answered all the same (BEP 6): by the block, or by a rejection that says nothing
+    /// about a later request for the same block.
+    cancelled: BTreeMap<Block, u32>,
+    blocks: u64,
+    window: (Time, u64),
+    block_at: Time,
+    heard_at: Time,
+    said_at: Time,
+    out: BytesMut,
+    events: VecDeque<Event<P>>,
+}
+
+impl<P> Session<P> {
+    /// A session that begins at `now`, right after the handshakes. `fast` and `extended` say what both can do.
+    #[must_use]
+    pub fn new(plan: Arc<Plan>, now: Time, fast: bool, extended: bool) -> Self {
+        let count = u32::try_from(plan.info().pieces()).unwrap_or(u32::MAX);
+        let mut session = Self {
+            has: Bits::none(count),
+            fast,
+            begun: false,
+            choked: true,
+            interested: false,
+            allowed: BTreeSet::new(),
+            abilities: Abilities::default(),
+            order: None,
+            active: VecDeque::new(),
+            waiting: 0,
+            depth: SHALLOW,
+            excused: 0,
+            cancelled: BTreeMap::new(),
+            blocks: 0,
+            window: (now, 0),
+            block_at: now,
+            heard_at: now,
+            said_at: now,
+            out: BytesMut::new(),
+            events: VecDeque::new(),
+            plan,
+        };
+        if fast {
+            session.say(now, &Message::HaveNone);
+        }
+        if extended {
+            let exchange = !session.plan.info().is_private();
+            session.say(now, &Message::Extended { id: 0, payload: extension::hello(exchange).into() });
+        }
+        session
+    }
+
+    /// Bytes to be sent; whoever sends them takes them out.
+    pub const fn out(&mut self) -> &mut BytesMut {
+        &mut self.out
+    }
+
+    /// What happened, oldest first.
+    pub fn event(&mut self) -> Option<Event<P>> {
+        self.events.pop_front()
+    }
+
+    /// Events that wait.
+    #[must_use]
+    pub fn events(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Whole blocks it gave.
+    #[must_use]
+    pub const fn blocks(&self) -> u64 {
+        self.blocks
+    }
+
+    /// Its software, if it says so.
+    #[must_use]
+    pub fn client(&self) -> Option<&str> {
+        self.abilities.client.as_deref()
+    }
+
+    /// Whether it chokes us.
+    #[must_use]
+    pub const fn is_choked(&self) -> bool {
+        self.choked
+    }
+
+    /// The bytes of the file it can give now.
+    #[must_use]
+    pub fn holds(&self) -> SpanSet {
+        self.plan.content_of(|index| self.has.has(index) && (!self.choked || self.allowed.contains(&index)))
+    }
+
+    /// Takes in a message.
+    ///
+    /// # Errors
+    /// [`PeerFault`]: the connection is to be closed.
+    pub fn on(&mut self, now: Time, message: Message) -> Result<(), PeerFault> {
+        self.heard_at = now;
+        let first = !self.begun;
+        self.begun |= !matches!(message, Message::KeepAlive | Message::Extended { .. });
+        match message {
+            Message::Choke => self.choke(),
+            Message::Unchoke => {
+                self.choked = false;
+                self.block_at = now;
+                self.events.push_back(Event::Holds);
+            }
+            Message::Have(index) => {
+                if !self.has.set(index, true) {
+                    return Err(PeerFault::Protocol("a piece that is not in the torrent"));
+                }
+                self.changed(now);
+            }
+            Message::Bitfield(bits) => {
+                let count = u32::try_from(self.plan.info().pieces()).unwrap_or(u32::MAX);
+                let read = Bits::read(&bits, count).filter(|_| first);
+                self.has = read.ok_or(PeerFault::Protocol("a bitfield of another length, or too late"))?;
+                self.changed(now);
+            }
+            Message::HaveAll | Message::HaveNone if !self.fast || !first => {
+                return Err(PeerFault::Protocol("a have-all or have-none where it may not be"));
+            }
+            Message::HaveAll => {
+                self.has = Bits::all(u32::try_from(self.plan.info().pieces()).unwrap_or(u32::MAX));
+                self.changed(now);
+            }
+            Message::Piece { index, begin, data } => self.block(now, index, begin, data)?,
+            Message::Reject(block) => self.rejected(block),
+            Message::AllowedFast(index) if self.allowed.len() < MAX_ALLOWED => {
+                self.allowed.insert(index);
+            }
+            Message::Request(block) if self.fast => self.say(now, &Message::Reject(block)),
+            Message::HashRequest(ask) => self.say(now, &Message::HashReject(ask)),
+            Message::Extended { id, payload } => self.extended(now, id, &payload),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Replaces the order: the pieces that hold `span`, in order. Requests of the order before are cancelled.
+    pub fn fetch(&mut self, now: Time, span: Span) {
+        self.stop(now);
+        let pieces = self.plan.pieces_of(span);
+        self.order = Some((pieces.start, pieces.end));
+        self.block_at = now;
+    }
+
+    /// Drops the order.
+    pub fn stop(&mut self, now: Time) {
+        self.order = None;
+        for active in std::mem::take(&mut self.active) {
+            let index = active.assembly.piece().index;
+            for (begin, length) in active.asked.iter().map(|&number| active.assembly.block(number)) {
+                let block = Block { index, begin, length };
+                self.excused += u64::from(length);
+                if self.fast {
+                    *self.cancelled.entry(block).or_default() += 1;
+                }
+                self.say(now, &Message::Cancel(block));
+            }
+        }
+        self.waiting = 0;
+    }
+
+    /// Asks for blocks, as many as may wait. `room` gives room for a piece of so many bytes; without it no piece is begun.
+    pub fn fill(&mut self, now: Time, mut room: impl FnMut(u32) -> Option<P>) {
+        let queue = self.abilities.queue.unwrap_or(QUEUE).clamp(1, 2000) as usize;
+        let depth = self.depth.min(queue);
+        while self.waiting < depth {
+            let able = |active: &&mut Active<P>| {
+                let index = active.assembly.piece().index;
+                let open = !active.again.is_empty() || active.next < active.assembly.blocks();
+                open && (!self.choked || self.allowed.contains(&index))
+            };
+            if let Some(active) = self.active.iter_mut().find(able) {
+                let number = active.again.pop_first().unwrap_or_else(|| {
+                    active.next += 1;
+                    active.next - 1
+                });
+                active.asked.insert(number);
+                let (begin, length) = active.assembly.block(number);
+                let index = active.assembly.piece().index;
+                Message::Request(Block { index, begin, length }).put(&mut self.out);
+                if self.waiting == 0 {
+                    self.block_at = now;
+                }
+                self.said_at = now;
+                self.waiting += 1;
+                continue;
+            }
+            let Some((next, end)) = self.order.filter(|(next, end)| next < end) else { return };
+            let may = self.has.has(next) && (!self.choked || self.allowed.contains(&next));
+            let Some(piece) = self.plan.piece(next).filter(|_| may) else {
+                if self.active.is_empty() {
+                    self.order = None;
+                    self.events.push_back(Event::Broken);
+                }
+                return;
+            };
+            let Some(room) = room(piece.length) else { return };
+            self.order = Some((next + 1, end));
+            let assembly = Assembly::new(piece);
+            let (asked, again) = (BTreeSet::new(), BTreeSet::new());
+            self.active.push_back(Active { assembly, next: 0, asked, again, room });
+        }
+    }
+
+    /// Judges silence, and keeps the connection alive.
+    ///
+    /// # Errors
+    /// [`PeerFault`] when it was silent for too long.
+    pub fn tick(&mut self, now: Time) -> Result<(), PeerFault> {
+        if self.waiting > 0 && self.block_at + BLOCK_TIMEOUT <= now {
+            return Err(PeerFault::Snubbed);
+        }
+        if self.heard_at + SILENCE <= now {
+            return Err(PeerFault::Silent);
+        }
+        if self.said_at + KEEP_ALIVE <= now {
+            self.say(now, &Message::KeepAlive);
+        }
+        let (since, bytes) = self.window;
+        let elapsed = now.saturating_sub(since);
+        if elapsed >= Duration::from_secs(1) {
+            let rate = bytes as f64 / elapsed.as_secs_f64();
+            let ahead = (rate * AHEAD.as_secs_f64() / f64::from(BLOCK)) as usize;
+            self.depth = self.depth.min(ahead.max(SHALLOW));
+            self.window = (now, 0);
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, now: Time, message: &Message) {
+        message.put(&mut self.out);
+        self.said_at = now;
+    }
+
+    /// The peer has other pieces than before.
+    fn changed(&mut self, now: Time) {
+        let wanted = !self.interested && self.plan.pieces().any(|index| self.has.has(index));
+        if wanted {
+            self.interested = true;
+            self.say(now, &Message::Interested);
+        }
+        if !self.choked {
+            self.events.push_back(Event::Holds);
+        }
+    }
+
+    fn choke(&mut self) {
+        self.choked = true;
+        self.events.push_back(Event::Holds);
+        // With the fast extension each request is rejected by itself.
+        if !self.fast {
+            for active in &mut self.active {
+                self.waiting = self.waiting.saturating_sub(active.asked.len());
+                active.again.append(&mut active.asked);
+            }
+        }
+    }
+
+    /// Whether this answers a cancelled request; that is settled by it.
+    fn settles(&mut self, block: Block) -> bool {
+        let Some(count) = self.cancelled.get_mut(&block) else { return false };
+        *count -= 1;
+        if *count == 0 {
+            self.cancelled.remove(&block);
+        }
+        true
+    }
+
+    fn rejected(&mut self, block: Block) {
+        if self.settles(block) {
+            self.excused = self.excused.saturating_sub(block.length.into());
+            return;
+        }
+        let found = self.active.iter_mut().find(|active| active.assembly.piece().index == block.index);
+        let number = block.begin / BLOCK;
+        let Some(active) = found.and_then(|active| active.asked.remove(&number).then_some(active)) else {
+            return;
+        };
+        active.again.insert(number);
+        self.waiting = self.waiting.saturating_sub(1);
+        if !self.choked {
+            // It does not have what it said it had.
+            self.has.set(block.index, false);
+            self.allowed.remove(&block.index);
+            self.order = None;
+            self.active.clear();
+            self.waiting = 0;
+            self.events.extend([Event::Holds, Event::Broken]);
+        }
+    }
+
+    fn block(&mut self, now: Time, index: u32, begin: u32, data: Bytes) -> Result<(), PeerFault> {
+        let number = begin / BLOCK;
+        let length = data.len() as u64;
+        let place = self.active.iter().position(|active| active.assembly.piece().index == index);
+        let active = place.and_then(|place| self.active.get_mut(place));
+        let active = active.and_then(|active| active.asked.remove(&number).then_some(active));
+        let (Some(active), Some(place)) = (active, place) else {
+            // Cancelled and sent cross each other; more than that is flooding.
+            self.settles(Block { index, begin, length: u32::try_from(length).unwrap_or(u32::MAX) });
+            self.excused = self.excused.checked_sub(length).ok_or(PeerFault::Protocol("blocks nobody asked for"))?;
+            return Ok(());
+        };
+        self.waiting -= 1;
+        self.block_at = now;
+        self.blocks += 1;
+        self.window.1 += length;
+        self.depth += 1;
+        let complete =
+            active.assembly.put(begin, data).map_err(|_| PeerFault::Protocol("a block of another length"))?;
+        if complete && let Some(done) = self.active.remove(place) {
+            let content = done.assembly.piece().content;
+            let bytes = done.assembly.finish().map_err(|bad| PeerFault::Corrupt(bad.0))?;
+            self.events.push_back(Event::Piece { content, bytes, room: done.room });
+        }
+        Ok(())
+    }
+
+    fn extended(&mut self, now: Time, id: u8, payload: &Bytes) {
+        match id {
+            0 => self.abilities = extension::abilities(payload),
+            extension::METADATA => {
+                if let (Some(Metadata::Request(part)), Some(id)) = (Metadata::decode(payload), self.abilities.metadata)
+                {
+                    self.say(now, &Message::Extended { id, payload: Metadata::Reject(part).encode().into() });
+                }
+            }
+            extension::PEX if !self.plan.info().is_private() => {
+                self.events.push_back(Event::Exchanged(extension::exchanged(payload)));
+            }
+            _ => {}
+        }
+    }
+}
+
+const BLOCK: u32 = videocloud_protocol::torrent::merkle::BLOCK as u32;

@@ -1,0 +1,243 @@
+//! The command in swarms of real peers: libtorrent, Transmission, aria2; trackers, the DHT and peers as those who name them.
+#![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub, dead_code)]
+
+#[path = "support/libtorrent.rs"]
+mod libtorrent;
+mod support;
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use libtorrent::Seeds;
+use serde_json::{Value, json};
+use support::nginx::Nginx;
+use support::{bytes, run};
+
+const KIB: usize = 1 << 10;
+
+/// Ends a process with the test.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A folder with `name` and others in it, and what they hold.
+fn show(folder: &Path) -> Vec<(&'static str, Vec<u8>)> {
+    let files = [("extra.zip", 700_001), ("s1/e1.mp4", 1_500_003), ("s1/e2.mp4", 900_000), ("s1/note.txt", 17)];
+    let files: Vec<_> = files.iter().zip(1..).map(|(&(name, length), seed)| (name, bytes(seed, length))).collect();
+    std::fs::create_dir_all(folder.join("show/s1")).unwrap();
+    for (name, content) in &files {
+        std::fs::write(folder.join("show").join(name), content).unwrap();
+    }
+    files
+}
+
+/// Runs the command without the DHT; the file it wrote, and its last word.
+fn fetch(folder: &Path, arguments: &[&str]) -> (Vec<u8>, Value) {
+    let output = folder.join("fetched");
+    let _ = std::fs::remove_file(&output);
+    let output = output.display().to_string();
+    let (code, last) = run(&[&["--no-dht", "--output", &output], arguments].concat());
+    assert_eq!(code, 0, "{last}");
+    (std::fs::read(&output).unwrap(), last)
+}
+
+fn with<'a>(arguments: &[&'a str], peers: &'a [String]) -> Vec<&'a str> {
+    arguments.iter().copied().chain(peers.iter().map(String::as_str)).collect()
+}
+
+#[test]
+fn torrent_files_and_magnets_of_every_kind() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = show(folder.path());
+    for kind in ["v1", "v2", "hybrid"] {
+        let seeds = Seeds::start(&json!({ "root": folder.path(), "name": "show", "piece": 64 * KIB, "kind": kind }));
+        let (torrent, peers) = (seeds.file(folder.path()), seeds.peers());
+        let (found, last) = fetch(folder.path(), &with(&["--torrent", &torrent], &peers));
+        assert!(found == files[1].1, "{kind}: the bytes differ");
+        assert_eq!(last["verification"], "PieceHashes", "{kind}: {last}");
+        for (path, content) in &files {
+            let (found, _) = fetch(folder.path(), &with(&["--torrent", &torrent, "--select", path], &peers));
+            assert!(found == *content, "{kind} {path}: the bytes differ");
+        }
+        let (found, last) = fetch(folder.path(), &with(&["--source", &seeds.magnet, "--select", "s1/e2.mp4"], &peers));
+        assert!(found == files[2].1, "{kind}: the bytes differ by magnet");
+        assert_eq!(last["verification"], "PieceHashes", "{kind}: {last}");
+    }
+}
+
+#[test]
+fn many_pieces_need_several_requests_for_their_layer() {
+    let folder = tempfile::tempdir().unwrap();
+    let content = bytes(9, 1100 * 16 * KIB + 5);
+    std::fs::write(folder.path().join("a.mp4"), &content).unwrap();
+    let seeds = Seeds::start(&json!({ "root": folder.path(), "name": "a.mp4", "piece": 16 * KIB, "kind": "v2" }));
+    let (found, _) = fetch(folder.path(), &with(&["--source", &seeds.magnet], &seeds.peers()));
+    assert!(found == content, "the bytes differ");
+}
+
+#[test]
+fn encrypted_connections() {
+    let folder = tempfile::tempdir().unwrap();
+    let content = bytes(4, 3_000_000);
+    std::fs::write(folder.path().join("a.mp4"), &content).unwrap();
+    let order = |policy: u8, level: u8| {
+        let settings = json!({ "in_enc_policy": policy, "out_enc_policy": policy, "allowed_enc_level": level });
+        json!({ "root": folder.path(), "name": "a.mp4", "piece": 64 * KIB, "kind": "v1", "settings": settings })
+    };
+    // libtorrent's policies: 0 forced, 1 enabled, 2 disabled; levels: 1 plain, 2 RC4, 3 both.
+    for (policy, level, ours) in
+        [(0, 2, "require"), (0, 2, "fallback"), (0, 1, "prefer"), (2, 3, "prefer"), (1, 3, "off")]
+    {
+        let seeds = Seeds::start(&order(policy, level));
+        let torrent = seeds.file(folder.path());
+        let (found, _) = fetch(folder.path(), &with(&["--torrent", &torrent, "--encryption", ours], &seeds.peers()));
+        assert!(found == content, "{policy} {level} {ours}: the bytes differ");
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// opentracker on a port of its own, TCP and UDP, that knows `hashes`.
+fn opentracker(folder: &Path, hashes: &[String]) -> (Ended, u16) {
+    let port = free_port();
+    let list = folder.join("whitelist");
+    std::fs::write(&list, hashes.join("\n") + "\n").unwrap();
+    let at = port.to_string();
+    let child = Command::new("opentracker")
+        .args(["-i", "127.0.0.1", "-p", &at, "-P", &at, "-u", "nobody", "-d", "/", "-w"])
+        .arg(&list)
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("opentracker runs: install the Debian package opentracker");
+    (Ended(child), port)
+}
+
+#[test]
+fn trackers_over_http_and_udp_name_the_peers() {
+    let folder = tempfile::tempdir().unwrap();
+    let content = bytes(5, 2_000_000);
+    std::fs::write(folder.path().join("a.mp4"), &content).unwrap();
+    let made = json!({ "root": folder.path(), "name": "a.mp4", "piece": 64 * KIB, "kind": "v1" });
+    let hash = {
+        let magnet = Seeds::start(&made).magnet.clone();
+        magnet.split("btih:").nth(1).unwrap()[..40].to_owned()
+    };
+    let (_tracker, port) = opentracker(folder.path(), std::slice::from_ref(&hash));
+    for scheme in ["http", "udp"] {
+        let tracker = format!("{scheme}://127.0.0.1:{port}/announce");
+        let mut order = made.clone();
+        order["trackers"] = json!([tracker]);
+        let seeds = Seeds::start(&order);
+        let torrent = seeds.file(folder.path());
+        let (found, _) = fetch(folder.path(), &["--torrent", &torrent]);
+        assert!(found == content, "{scheme}: the bytes differ");
+        let magnet = format!("magnet:?xt=urn:btih:{hash}&tr={tracker}");
+        let (found, _) = fetch(folder.path(), &["--source", &magnet]);
+        assert!(found == content, "{scheme}: the bytes differ by magnet");
+    }
+}
+
+#[test]
+fn the_dht_names_the_peers() {
+    let folder = tempfile::tempdir().unwrap();
+    let content = bytes(6, 2_000_000);
+    std::fs::write(folder.path().join("a.mp4"), &content).unwrap();
+    let order =
+        json!({ "root": folder.path(), "name": "a.mp4", "piece": 64 * KIB, "kind": "v1", "seeds": 4, "dht": true });
+    let seeds = Seeds::start(&order);
+    let nodes: Vec<String> =
+        seeds.ports.iter().flat_map(|port| ["--dht-node".to_owned(), format!("127.0.0.1:{port}")]).collect();
+    let output = folder.path().join("fetched").display().to_string();
+    let hash = seeds.magnet.split("btih:").nth(1).unwrap()[..40].to_owned();
+    let magnet = format!("magnet:?xt=urn:btih:{hash}");
+    let (code, last) = run(&with(&["--source", &magnet, "--output", &output], &nodes));
+    assert_eq!(code, 0, "{last}");
+    assert!(std::fs::read(&output).unwrap() == content, "the bytes differ");
+}
+
+#[test]
+fn transmission_and_aria2_are_peers_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let content = bytes(7, 2_500_000);
+    std::fs::write(folder.path().join("a.mp4"), &content).unwrap();
+    let made = json!({ "root": folder.path(), "name": "a.mp4", "piece": 64 * KIB, "kind": "v1" });
+    let torrent = Seeds::start(&made).file(folder.path());
+    let (port, rpc) = (free_port(), free_port());
+    let config = folder.path().join("transmission");
+    std::fs::create_dir(&config).unwrap();
+    let transmission = Command::new("transmission-daemon")
+        .args(["--foreground", "--no-portmap", "--no-dht", "--no-lpd", "--bind-address-ipv4", "127.0.0.1"])
+        .args(["--peerport", &port.to_string(), "--port", &rpc.to_string(), "--config-dir"])
+        .arg(&config)
+        .arg("--download-dir")
+        .arg(folder.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let _transmission = Ended(transmission.expect("install the Debian package transmission-daemon"));
+    listening(port);
+    listening(rpc);
+    let added = Command::new("transmission-remote")
+        .args([&format!("127.0.0.1:{rpc}"), "--add", &torrent])
+        .stdout(Stdio::null())
+        .status();
+    assert!(added.expect("install the Debian package transmission-cli").success());
+    let peer = format!("127.0.0.1:{port}");
+    let (found, _) = fetch(folder.path(), &["--torrent", &torrent, "--peer", &peer]);
+    assert!(found == content, "the bytes of Transmission differ");
+
+    let port = free_port();
+    let aria2 = Command::new("aria2c")
+        .args([
+            "--no-conf",
+            "--quiet",
+            "--seed-ratio=0.0",
+            "--check-integrity",
+            "--enable-dht=false",
+            "--bt-enable-lpd=false",
+        ])
+        .args([&format!("--listen-port={port}"), "--interface=127.0.0.1", "--dir"])
+        .arg(folder.path())
+        .arg(&torrent)
+        .stdout(Stdio::null())
+        .spawn();
+    let _aria2 = Ended(aria2.expect("install the Debian package aria2"));
+    listening(port);
+    let peer = format!("127.0.0.1:{port}");
+    let (found, _) = fetch(folder.path(), &["--torrent", &torrent, "--peer", &peer]);
+    assert!(found == content, "the bytes of aria2 differ");
+}
+
+fn listening(port: u16) {
+    let (limit, at) = (Instant::now() + Duration::from_secs(20), SocketAddr::from(([127, 0, 0, 1], port)));
+    while std::net::TcpStream::connect(at).is_err() {
+        assert!(Instant::now() < limit, "nobody listens on {port}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_web_seed_gives_the_file_when_no_peer_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let content = bytes(10, 3_000_000);
+    std::fs::write(folder.path().join("a.mp4"), &content).unwrap();
+    let server = Nginx::start("");
+    server.put("a.mp4", &content);
+    let made = json!({
+        "root": folder.path(), "name": "a.mp4", "piece": 64 * KIB, "kind": "v1", "web_seeds": [server.url("")],
+    });
+    let torrent = Seeds::start(&made).file(folder.path());
+    let (found, last) = fetch(folder.path(), &["--torrent", &torrent]);
+    assert!(found == content, "the bytes differ");
+    assert_eq!(last["verification"], "PieceHashes", "{last}");
+    assert!(server.requests("a.mp4") > 0);
+}
