@@ -9,11 +9,11 @@ use ipnet::IpNet;
 use videocloud_protocol::failure::{Failure, FailureClass, reason};
 use videocloud_protocol::link::{Link, Scheme};
 use videocloud_protocol::task::{DownloadTask, SourceReport, SourceSpec, SourceState};
-use videocloud_protocol::torrent::MagnetError;
+use videocloud_protocol::torrent::{MagnetError, Metainfo};
 
 use super::credentials;
 use crate::discover::ed2k::Ed2k;
-use crate::discover::metalink::Metalink;
+use crate::discover::metalink::{Given, Metalink};
 use crate::engine::{Candidate, Order, Way, Ways};
 use crate::schedule::Settings;
 use crate::source::address::AddressPolicy;
@@ -96,6 +96,9 @@ impl Network {
     fn follow(&self, spec: &SourceSpec) -> Result<Result<Way, SourceError>, Failure> {
         let (headers, proxy) = headers(spec)?;
         let proxy = proxy.or_else(|| self.proxy.clone());
+        if let Some(path) = &spec.document {
+            return Ok(self.document(Path::new(path), spec, proxy.as_ref()));
+        }
         Ok(match spec.link.scheme() {
             Scheme::Http if is_metalink(&spec.link) => {
                 let source = self.http(&spec.link, headers, proxy);
@@ -113,6 +116,20 @@ impl Network {
             Scheme::Ed2k => Ok(Way::Discovery(Arc::new(Ed2k::new(&spec.link)))),
             Scheme::Magnet => self.magnet(spec, proxy.as_ref()),
         })
+    }
+
+    /// A torrent or Metalink file that lies in the pod: a Metalink begins with `<`, anything else is read as a torrent.
+    fn document(&self, path: &Path, spec: &SourceSpec, proxy: Option<&Proxy>) -> Result<Way, SourceError> {
+        let bad = |why: String| SourceError::gone(reason::BAD_SPEC, format!("the document cannot be used: {why}"));
+        let bytes = std::fs::read(path).map_err(|error| bad(error.to_string()))?;
+        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes).trim_ascii_start();
+        if text.first() == Some(&b'<') {
+            let given = Given::read(&bytes, spec.select.as_deref()).map_err(|error| bad(error.to_string()))?;
+            return Ok(Way::Discovery(Arc::new(given)));
+        }
+        let file = Metainfo::parse(&bytes.into()).map_err(|error| bad(error.to_string()))?;
+        let options = TorrentOptions { certified: true, ..self.torrents(spec) };
+        Ok(Way::Discovery(Arc::new(Torrent::new(Named::File(Box::new(file)), options, self.swarm(proxy)?))))
     }
 
     fn magnet(&self, spec: &SourceSpec, proxy: Option<&Proxy>) -> Result<Way, SourceError> {
@@ -208,5 +225,38 @@ fn unsupported(spec: SourceSpec, error: &SourceError) -> SourceReport {
         bytes: 0,
         etag: None,
         last_modified: None,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_in_the_pod_is_followed_in_place_of_the_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let network = Network::new(Vec::new(), None).unwrap();
+        let follow = |name: &str, bytes: &[u8]| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            let spec = SourceSpec {
+                name: "d".to_owned(),
+                link: "magnet:?xt=urn:x-document:00".parse().unwrap(),
+                document: Some(path.to_str().unwrap().to_owned()),
+                select: None,
+                headers: Vec::new(),
+                priority: 100,
+                credentials: None,
+            };
+            network.follow(&spec).unwrap()
+        };
+        let metalink = br#"<?xml version="1.0"?><metalink xmlns="urn:ietf:params:xml:ns:metalink">
+            <file name="a.mp4"><size>5</size><url>http://a.example/a.mp4</url></file></metalink>"#;
+        assert!(matches!(follow("document", metalink), Ok(Way::Discovery(_))));
+        for (name, bytes) in [("torrent", &b"d4:infoe"[..]), ("xml", b"<metalink>"), ("empty", b"")] {
+            let error = follow(name, bytes).err().unwrap();
+            assert_eq!(error.reason, reason::BAD_SPEC, "{name}: {error}");
+        }
     }
 }

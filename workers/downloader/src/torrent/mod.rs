@@ -13,4 +13,4 @@ mod tests;
 pub use assembly::{Assembly, BadPiece, Stray};
 pub use plan::{LayerNeeded, Piece, Plan, Proof};
 pub use select::{NotFound, select};
-pub use web_seed::{file_url, piece_url};
+pub use web_seed::file_url;

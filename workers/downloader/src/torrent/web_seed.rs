@@ -1,9 +1,7 @@
 //! Where a web seed has a file.
 
 use url::Url;
-use videocloud_protocol::torrent::{Info, InfoHash};
-
-use crate::schedule::Span;
+use videocloud_protocol::torrent::Info;
 
 /// URL of file `index` at a web seed of BEP 19: a seed that ends with `/` is a folder that holds the torrent by its name; one that
 /// does not is the file itself, if the torrent is one file.
@@ -23,15 +21,4 @@ pub fn file_url(seed: &Url, info: &Info, index: usize) -> Option<Url> {
         }
     }
     Some(url)
-}
-
-/// URL of `span` of piece `index` at a seed of BEP 17.
-#[must_use]
-pub fn piece_url(seed: &Url, swarm: InfoHash, index: u32, span: Span) -> Url {
-    let mut url = seed.clone();
-    let hash: String = swarm.0.iter().map(|byte| format!("%{byte:02X}")).collect();
-    let before = seed.query().filter(|query| !query.is_empty()).map(|query| format!("{query}&")).unwrap_or_default();
-    let query = format!("{before}info_hash={hash}&piece={index}&ranges={}-{}", span.start(), span.end() - 1);
-    url.set_query(Some(&query));
-    url
 }

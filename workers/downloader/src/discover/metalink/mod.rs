@@ -11,7 +11,7 @@ use videocloud_protocol::failure::reason;
 
 pub use parse::{MAX_DOCUMENT, MetalinkError, parse};
 
-use super::{Discovery, Find};
+use super::{Description, Discovery, Find};
 use crate::source::{BoxFuture, Source, SourceError, document};
 
 /// A Metalink behind a link.
@@ -41,6 +41,29 @@ impl<S: Source> Discovery for Metalink<S> {
             let description = parsed.map_err(|error| SourceError::gone(reason::PROTOCOL_ERROR, error.to_string()))?;
             // Nobody listens any more when the download has ended.
             let _ = finds.send(Find::Description(description)).await;
+            Ok(())
+        })
+    }
+}
+
+/// A Metalink that is there already: a file the user gave.
+pub struct Given(Description);
+
+impl Given {
+    /// What `bytes` describe; of several files the one that `select` names.
+    ///
+    /// # Errors
+    /// [`MetalinkError`].
+    pub fn read(bytes: &[u8], select: Option<&str>) -> Result<Self, MetalinkError> {
+        parse(bytes, select).map(Self)
+    }
+}
+
+impl Discovery for Given {
+    fn run(&self, finds: mpsc::Sender<Find>, _: CancellationToken) -> BoxFuture<'_, Result<(), SourceError>> {
+        Box::pin(async move {
+            // Nobody listens any more when the download has ended.
+            let _ = finds.send(Find::Description(self.0.clone())).await;
             Ok(())
         })
     }

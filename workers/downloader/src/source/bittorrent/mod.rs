@@ -10,7 +10,6 @@ pub mod dht;
 pub mod encryption;
 pub mod extension;
 pub mod handshake;
-mod http_seed;
 mod lane;
 mod link;
 pub mod message;

@@ -12,18 +12,15 @@ use videocloud_protocol::failure::reason;
 use videocloud_protocol::torrent::{Info, InfoHashes, Magnet, Metainfo, PieceLayers};
 
 use super::handshake::{PeerId, new_peer_id};
-use super::http_seed::HttpSeed;
 use super::search::Search;
 use super::{Encryption, Network, dht};
-use crate::discover::{Description, Discovery, Find, FindId, Found, FurtherLink, PieceHashes, Pieces, Tail};
+use crate::discover::{Description, Discovery, Find, FindId, FurtherLink, PieceHashes, Pieces, Tail};
 use crate::schedule::SpanSet;
-use crate::source::{BoxFuture, Source, SourceError};
+use crate::source::{BoxFuture, SourceError};
 use crate::torrent::{Plan, Proof, file_url, select};
 
 /// Priority of a web seed among sources that were not measured.
 const WEB_SEED: i32 = 90;
-/// Priority of a seed that gives pieces over HTTP.
-const HTTP_SEED: i32 = 50;
 
 /// How a torrent was named.
 #[derive(Clone, Debug)]
@@ -134,31 +131,8 @@ impl Torrent {
             return Ok(());
         }
         let plan = Arc::new(plan);
-        for found in self.http_seeds(&plan) {
-            if finds.send(Find::Source(found)).await.is_err() {
-                return Ok(());
-            }
-        }
         search.gather(plan, finds, stop).await;
         Ok(())
-    }
-
-    /// Seeds of BEP 17, numbered behind all peers.
-    fn http_seeds(&self, plan: &Arc<Plan>) -> Vec<Found> {
-        let (Named::File(file), Some(swarm)) = (&self.named, self.hashes().v1()) else { return Vec::new() };
-        let seeds = file.http_seeds.iter().zip(0..);
-        let found = |(url, number): (&Url, u64)| {
-            let seed = HttpSeed {
-                url: url.clone(),
-                swarm: swarm.into(),
-                plan: Arc::clone(plan),
-                network: self.network.clone(),
-            };
-            let label = format!("{} (HTTP seed)", seed.host());
-            let id = FindId(u64::MAX - number);
-            Found { id, label, source: Arc::new(seed), holds: None, priority: HTTP_SEED }
-        };
-        seeds.map(found).collect()
     }
 
     /// What the torrent tells of the file.
