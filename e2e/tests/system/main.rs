@@ -5,7 +5,6 @@
 
 mod bad_links;
 mod deletion;
-mod demo;
 mod disk;
 mod faults;
 mod happy;
@@ -42,7 +41,6 @@ fn main() -> ExitCode {
         disk::a_full_store_says_so_and_work_goes_on_when_there_is_room,
         upgrade::an_upgrade_leaves_running_jobs_alone,
         faults::twenty_rounds_of_kills_all_end_ready,
-        demo::it_runs_on_the_cluster_of_a_kubeconfig_and_leaves_nothing,
     ];
     if arguments.list {
         let trials = scenarios.into_iter().map(|(name, _)| Trial::test(name, || Ok(()))).collect();
