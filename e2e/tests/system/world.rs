@@ -138,12 +138,6 @@ impl World {
         self.bed.cluster().kubeconfig_path()
     }
 
-    /// The folder of `kubectl` and `helm`.
-    pub fn programs(&self) -> PathBuf {
-        let kubectl = self.bed.cluster().program("kubectl");
-        kubectl.parent().map(Path::to_owned).unwrap_or_default()
-    }
-
     fn system(&self) -> &System {
         self.bed.system()
     }
