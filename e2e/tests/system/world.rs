@@ -133,11 +133,6 @@ impl World {
         self.bed.tools()
     }
 
-    /// The administrator's kubeconfig.
-    pub fn kubeconfig(&self) -> PathBuf {
-        self.bed.cluster().kubeconfig_path()
-    }
-
     fn system(&self) -> &System {
         self.bed.system()
     }
