@@ -73,9 +73,16 @@ fn table(name: &str, found: &Comparison) {
 }
 
 fn shortage(seeds: u64) -> Result<(), Box<dyn Error>> {
-    for share in [0.1, 0.2, 0.05] {
-        let world = Pieces { share, cool_down: 3600.0, ..Pieces::default() };
-        table("default", &compare(&world, &ARMS, 1, seeds, &Progress::silent())?);
+    let base = Pieces::default();
+    let worlds = [
+        ("default", base),
+        ("sizes differ, nobody lingers", Pieces { swarm_spread: 0.0, lingering: (0.0, 0.0), ..base }),
+        ("sizes differ, half linger", Pieces { swarm_spread: 0.0, lingering: (0.5, 0.5), ..base }),
+    ];
+    for (name, world) in worlds {
+        for share in [0.1, 0.2, 0.05] {
+            table(name, &compare(&Pieces { share, ..world }, &ARMS, 1, seeds, &Progress::silent())?);
+        }
     }
     Ok(())
 }
@@ -87,14 +94,14 @@ fn gains(seeds: u64) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The paper's number of swarms with a daily curve, one arm after the other.
+/// The paper's number of swarms and of peers online, 4 K at night and 50 K at the peak, one arm after the other.
 fn scale(hours: u64) -> Result<(), Box<dyn Error>> {
     let seconds = hours as f64 * 3600.0;
     let (warm_up, cool_down) = (0.0, 0.0);
     let world = Pieces {
         swarms: 1457,
-        arrivals: 4.0,
-        daily: 0.8,
+        arrivals: 35.0,
+        daily: 0.85,
         warm_up,
         measured: seconds,
         cool_down,

@@ -79,6 +79,9 @@ pub struct Config {
     /// Memory for bytes on their way to clients, MiB; near it, pieces get smaller.
     #[arg(long, env = "VIDEOCLOUD_UPLOADER_BUFFER_MIB", default_value_t = 256, value_name = "MIB")]
     pub buffer_mib: usize,
+    /// Memory for blocks that are asked for again and again, MiB; 0 for no read cache.
+    #[arg(long, env = "VIDEOCLOUD_UPLOADER_CACHE_MIB", default_value_t = 128, value_name = "MIB")]
+    pub cache_mib: u64,
     /// Time between two reports to the tracker, for example 10s.
     #[arg(
         long,

@@ -21,7 +21,7 @@ use videocloud_uploader::{
     probes::Probes,
     rates::{Swarms, UNLIMITED},
     report::Reporter,
-    source::{Library, buffers::Buffers, file::Files},
+    source::{Library, buffers::Buffers, cache::Blocks, file::Files},
 };
 
 type Failure = Box<dyn std::error::Error>;
@@ -60,7 +60,11 @@ async fn run(config: Config) -> Result<(), Failure> {
     let buffers = Buffers::new(config.buffer_mib.saturating_mul(1 << 20));
     let edge = Arc::new(Edge::new(Settings {
         catalogue: Catalogue::new(tracker.clone(), store.clone()),
-        library: Library::new(store, Files::new(buffers.clone())),
+        library: Library::new(
+            store,
+            Files::new(buffers.clone()),
+            Blocks::new(config.cache_mib.saturating_mul(1 << 20)),
+        ),
         swarms: Arc::clone(&swarms),
         signing_key: config.signing_key_file.as_deref().map(TokenKey::read).transpose()?,
         metrics: metrics.clone(),

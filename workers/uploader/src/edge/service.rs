@@ -105,7 +105,7 @@ impl Edge {
             return Ok(Response::from_parts(plan.head, Body::empty()));
         }
         let transfer = Transfer {
-            reader: self.0.library.open(&entity.blob).await.map_err(ReadError::from)?,
+            reader: self.0.library.open(&entity.blob, entity.size).await.map_err(ReadError::from)?,
             steps: plan.steps,
             sending: self.0.swarms.send(entity.swarm),
             flight: asked.pulse.body(),

@@ -62,6 +62,25 @@ impl Files {
         self.read_disk(Arc::clone(file), buffer, offset).await
     }
 
+    /// Reads exactly `length` bytes at `offset`, to keep them.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` when the file ends before, and what the operating system says.
+    pub async fn read_block(&self, file: &Arc<File>, offset: u64, length: usize) -> io::Result<Bytes> {
+        let mut block = vec![0; length];
+        let nowait = self.cached_reads.load(Ordering::Relaxed);
+        if nowait && preadv2(file, &mut [IoSliceMut::new(&mut block)], offset, ReadWriteFlags::NOWAIT) == Ok(length) {
+            return Ok(block.into());
+        }
+        let place = Arc::clone(&self.places).acquire_owned().await.map_err(io::Error::other)?;
+        let file = Arc::clone(file);
+        let read = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            file.read_exact_at(&mut block, offset).map(|()| Bytes::from(block))
+        });
+        read.await.map_err(io::Error::other)?
+    }
+
     async fn read_disk(&self, file: Arc<File>, mut buffer: Buffer, offset: u64) -> io::Result<Bytes> {
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(io::Error::other)?;
         // The place goes with the read, not with the request: a request that ends does not end the read.

@@ -14,7 +14,7 @@ use videocloud_protocol::{
 };
 use videocloud_store::{Store, StoreError};
 
-use super::{Reader, file::Files};
+use super::{Reader, cache::Blocks, file::Files, reader::Backend};
 
 /// Files kept open.
 const OPEN_FILES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1023);
@@ -35,8 +35,9 @@ pub enum Blob {
     },
 }
 
+/// What tells blobs apart: the bytes behind a key never change.
 #[derive(Debug, PartialEq, Eq, Hash)]
-enum Key {
+pub(super) enum Key {
     Content(ContentId),
     Tree { rendition: RenditionKey, attempt: String, file: TreePath },
 }
@@ -57,24 +58,32 @@ impl Blob {
 pub struct Library {
     store: Store,
     files: Files,
-    open: Mutex<LruCache<Key, (Arc<File>, Instant)>>,
+    blocks: Blocks,
+    open: Mutex<LruCache<Arc<Key>, (Arc<File>, Instant)>>,
 }
 
 impl Library {
-    /// Reads `store` by `files`.
+    /// Reads `store` by `files`, and keeps what is in demand in `blocks`.
     #[must_use]
-    pub fn new(store: Store, files: Files) -> Self {
-        Self { store, files, open: Mutex::new(LruCache::new(OPEN_FILES)) }
+    pub fn new(store: Store, files: Files, blocks: Blocks) -> Self {
+        Self { store, files, blocks, open: Mutex::new(LruCache::new(OPEN_FILES)) }
     }
 
-    /// The reader of a blob.
+    /// The reader of a blob; `size` bytes are the whole of it where its manifest is not at hand.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] on a file system; on object storage the first read says so.
-    pub async fn open(&self, blob: &Blob) -> Result<Reader, StoreError> {
-        let key = blob.key();
+    pub async fn open(&self, blob: &Blob, size: u64) -> Result<Reader, StoreError> {
+        let key = Arc::new(blob.key());
+        let size = match blob {
+            Blob::Content(_) => size,
+            Blob::Tree { manifest, file } => {
+                manifest.files.iter().find(|known| known.path == *file).map_or(size, |known| known.size)
+            }
+        };
+        let reader = |backend, key| Reader::new(backend, self.blocks.clone(), key, size);
         if let Some(file) = self.opened(&key) {
-            return Ok(Reader::file(self.files.clone(), file));
+            return Ok(reader(Backend::file(self.files.clone(), file), key));
         }
         let file = match blob {
             Blob::Content(id) => self.store.open_file(id).await?,
@@ -82,10 +91,10 @@ impl Library {
         };
         Ok(match file {
             Some(file) => {
-                self.keep(key, &file);
-                Reader::file(self.files.clone(), file)
+                self.keep(Arc::clone(&key), &file);
+                reader(Backend::file(self.files.clone(), file), key)
             }
-            None => Reader::remote(self.store.clone(), blob.clone()),
+            None => reader(Backend::remote(self.store.clone(), blob.clone()), key),
         })
     }
 
@@ -101,7 +110,7 @@ impl Library {
         }
     }
 
-    fn keep(&self, key: Key, file: &Arc<File>) {
+    fn keep(&self, key: Arc<Key>, file: &Arc<File>) {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).put(key, (Arc::clone(file), Instant::now()));
     }
 

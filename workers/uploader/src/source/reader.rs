@@ -2,11 +2,16 @@
 
 use std::{fs::File, io, sync::Arc};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use videocloud_store::{ByteStream, Store, StoreError};
 
-use super::{Blob, file::Files};
+use super::{
+    Blob,
+    cache::{BLOCK, Blocks},
+    file::Files,
+    library::Key,
+};
 
 /// Times a broken stream of object storage is taken up again where it broke, if it brought something before.
 const RESUMPTIONS: u32 = 3;
@@ -34,14 +39,20 @@ impl ReadError {
 }
 
 /// A blob being read. Reading on where the last read ended is cheap; jumping is not, on object storage.
-pub struct Reader(Backend);
+pub struct Reader {
+    backend: Backend,
+    blocks: Blocks,
+    key: Arc<Key>,
+    size: u64,
+}
 
-enum Backend {
+/// Where the bytes are.
+pub(super) enum Backend {
     File { files: Files, file: Arc<File> },
     Remote(Box<Remote>),
 }
 
-struct Remote {
+pub(super) struct Remote {
     store: Store,
     blob: Blob,
     stream: Option<ByteStream>,
@@ -51,22 +62,28 @@ struct Remote {
     resumptions: u32,
 }
 
-impl Reader {
+impl Backend {
     pub(super) fn file(files: Files, file: Arc<File>) -> Self {
-        Self(Backend::File { files, file })
+        Self::File { files, file }
     }
 
     pub(super) fn remote(store: Store, blob: Blob) -> Self {
         let remote = Remote { store, blob, stream: None, at: 0, end: 0, rest: Bytes::new(), resumptions: RESUMPTIONS };
-        Self(Backend::Remote(Box::new(remote)))
+        Self::Remote(Box::new(remote))
+    }
+}
+
+impl Reader {
+    pub(super) fn new(backend: Backend, blocks: Blocks, key: Arc<Key>, size: u64) -> Self {
+        Self { backend, blocks, key, size }
     }
 
     /// Most bytes worth asking for at once.
     #[must_use]
     pub fn piece(&self) -> u64 {
-        match &self.0 {
+        match &self.backend {
             Backend::File { files, .. } => files.buffers.piece() as u64,
-            Backend::Remote(_) => 256 << 10,
+            Backend::Remote(_) => BLOCK,
         }
     }
 
@@ -76,28 +93,58 @@ impl Reader {
     /// [`ReadError`].
     pub async fn read(&mut self, offset: u64, wanted: u64, end: u64) -> Result<Bytes, ReadError> {
         let wanted = usize::try_from(wanted.min(end.saturating_sub(offset))).unwrap_or(usize::MAX);
-        match &mut self.0 {
-            Backend::File { files, file } => match files.read(file, offset, wanted).await {
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(ReadError::Short(offset)),
-                read => Ok(read?),
-            },
-            Backend::Remote(remote) => remote.read(offset, wanted, end).await,
+        let key = Blocks::key(&self.key, offset);
+        if let Some(bytes) = self.blocks.get(&key, offset, wanted) {
+            return Ok(bytes);
         }
+        // The whole block, so that the next who asks finds it.
+        let start = offset - offset % BLOCK;
+        let length = usize::try_from(BLOCK.min(self.size.saturating_sub(start))).unwrap_or_default();
+        let block = match &mut self.backend {
+            Backend::File { files, file } if !self.blocks.is_in_demand(&key) => {
+                return files.read(file, offset, wanted).await.map_err(|error| failed(error, offset));
+            }
+            Backend::File { files, file } => {
+                files.read_block(file, start, length).await.map_err(|error| failed(error, start))?
+            }
+            Backend::Remote(remote) => {
+                let ends = end.next_multiple_of(BLOCK).min(self.size);
+                remote.read_block(start, length, ends).await?
+            }
+        };
+        let from = usize::try_from(offset - start).unwrap_or(usize::MAX);
+        if from >= block.len() {
+            return Err(ReadError::Short(offset));
+        }
+        self.blocks.keep(key, block.clone());
+        Ok(block.slice(from..block.len().min(from.saturating_add(wanted))))
+    }
+}
+
+fn failed(error: io::Error, offset: u64) -> ReadError {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => ReadError::Short(offset),
+        _ => ReadError::Io(error),
     }
 }
 
 impl Remote {
-    async fn read(&mut self, offset: u64, wanted: usize, end: u64) -> Result<Bytes, ReadError> {
-        if self.at != offset || self.end != end {
-            (self.at, self.end) = (offset, end);
+    /// The `length` bytes at `start`, as part of a stream up to `end`.
+    async fn read_block(&mut self, start: u64, length: usize, end: u64) -> Result<Bytes, ReadError> {
+        if self.at != start || self.end != end {
+            (self.at, self.end) = (start, end);
             (self.stream, self.rest) = (None, Bytes::new());
         }
-        while self.rest.is_empty() {
-            self.rest = self.next().await?;
+        let mut block = BytesMut::with_capacity(length);
+        while block.len() < length {
+            if self.rest.is_empty() {
+                self.rest = self.next().await?;
+            }
+            let piece = self.rest.split_to(self.rest.len().min(length - block.len()));
+            self.at += piece.len() as u64;
+            block.extend_from_slice(&piece);
         }
-        let piece = self.rest.split_to(wanted.min(self.rest.len()));
-        self.at += piece.len() as u64;
-        Ok(piece)
+        Ok(block.freeze())
     }
 
     /// The next bytes of the stream, opened or taken up again at [`Remote::at`].

@@ -34,9 +34,17 @@ async fn originals_ranges_and_segments_come_from_a_bucket() {
     let file = clip::file("high-video.mp4");
     let (start, size) = (track.segments[1].offset as usize, track.segments[1].size as usize);
     assert!(segment == file[start..start + size], "{} of {size} bytes", segment.len());
-    // Gone from the bucket, though its manifest is known.
+    // Gone from the bucket, though its manifest is known: one uploader has kept what was asked for, the other keeps nothing.
+    let forgetful = Process::on(&url, folder.path(), Some(&tracker.url()), &["--cache-mib", "0"]);
+    let ask = |from: &Process| {
+        client().get(format!("http://{}/v/team/holiday/file", from.http)).header("range", "bytes=7-16").send()
+    };
+    assert_eq!(ask(&forgetful).await.unwrap().bytes().await.unwrap(), original[7..17]);
     store.delete(&clip.content).await.unwrap();
-    let gone = get("file", "bytes=0-9").await;
+    let kept = ask(&uploader).await.unwrap();
+    assert_eq!(kept.status(), StatusCode::PARTIAL_CONTENT);
+    assert_eq!(kept.bytes().await.unwrap(), original[7..17]);
+    let gone = ask(&forgetful).await.unwrap();
     assert_eq!(gone.status(), StatusCode::GONE);
     assert!(gone.text().await.unwrap().contains("no longer kept"));
 }

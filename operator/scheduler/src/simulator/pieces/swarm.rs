@@ -204,9 +204,7 @@ impl Swarm {
         let peer = &mut self.peers[slot as usize];
         peer.alive = false;
         let neighbours = std::mem::take(&mut peer.neighbours);
-        for piece in peer.have.iter() {
-            self.copies[usize::from(piece)] -= 1;
-        }
+        peer.have.for_each(|piece| self.copies[usize::from(piece)] -= 1);
         for neighbour in neighbours {
             self.peers[neighbour.slot as usize].neighbours.retain(|n| n.slot != slot);
         }
@@ -282,15 +280,20 @@ impl Swarm {
         }
         let wanted = have.without(&peer.have).without(&peer.pending);
         let mut rarest = (u32::MAX, NO_PIECE);
-        for piece in wanted.iter() {
-            let place = usize::from(piece);
-            let sent = if from == CLOUD { u32::from(self.injected[place]) } else { 0 };
-            // Ties go to the first after a random piece.
-            let turn = (piece as u8).wrapping_sub(start as u8);
-            let key = (self.copies[place] + sent) << 8 | u32::from(turn);
+        // Ties go to the first after a random piece.
+        let turn = |piece: u16| u32::from((piece as u8).wrapping_sub(start as u8));
+        let mut consider = |piece: u16, copies: u32| {
+            let key = copies << 8 | turn(piece);
             if key < rarest.0 {
                 rarest = (key, piece);
             }
+        };
+        let (copies, injected) = (&self.copies, &self.injected);
+        if from == CLOUD {
+            let known = |piece: u16| copies[usize::from(piece)] + u32::from(injected[usize::from(piece)]);
+            wanted.for_each(|piece| consider(piece, known(piece)));
+        } else {
+            wanted.for_each(|piece| consider(piece, copies[usize::from(piece)]));
         }
         if rarest.1 != NO_PIECE {
             let piece = rarest.1;
