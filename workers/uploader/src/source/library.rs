@@ -53,13 +53,16 @@ impl Blob {
     }
 }
 
+/// Open files, each since when.
+type OpenFiles = LruCache<Arc<Key>, (Arc<File>, Instant)>;
+
 /// The store as the edge reads it.
 #[derive(Debug)]
 pub struct Library {
     store: Store,
     files: Files,
     blocks: Blocks,
-    open: Mutex<LruCache<Arc<Key>, (Arc<File>, Instant)>>,
+    open: Mutex<OpenFiles>,
 }
 
 impl Library {
