@@ -94,7 +94,7 @@ fn gains(seeds: u64) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The paper's number of swarms and of peers online, 4 K at night and 50 K at the peak, one arm after the other.
+/// The paper's number of swarms with a daily curve of 5 to 65 arrivals a second, one arm after the other.
 fn scale(hours: u64) -> Result<(), Box<dyn Error>> {
     let seconds = hours as f64 * 3600.0;
     let (warm_up, cool_down) = (0.0, 0.0);

@@ -3,13 +3,13 @@
 //! A block of object storage is kept when it was read. One of a file is kept when it is asked for a second time: the page cache
 //! already has it, so only blocks in demand are worth the memory, where they save the copy from there.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
 use std::{
     collections::hash_map::RandomState,
-    hash::{BuildHasher, Hash},
+    hash::BuildHasher,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -26,7 +26,7 @@ const ENTRY: u64 = 128;
 
 /// One block of one blob.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct BlockKey {
+struct BlockKey {
     blob: Arc<Key>,
     index: u64,
 }
@@ -74,30 +74,23 @@ impl Blocks {
         self.0.as_ref().map_or(0, |shared| shared.kept.weight())
     }
 
-    /// The key of the block that `offset` lies in.
-    pub(super) fn key(blob: &Arc<Key>, offset: u64) -> BlockKey {
-        BlockKey { blob: Arc::clone(blob), index: offset / BLOCK }
+    /// Block `index` of a blob, if it is kept.
+    pub(super) fn get(&self, blob: &Arc<Key>, index: u64) -> Option<Bytes> {
+        self.0.as_ref()?.kept.get(&BlockKey { blob: Arc::clone(blob), index })
     }
 
-    /// At most `wanted` bytes from `offset` on, if their block is kept.
-    pub(super) fn get(&self, key: &BlockKey, offset: u64, wanted: usize) -> Option<Bytes> {
-        let block = self.0.as_ref()?.kept.get(key)?;
-        let from = usize::try_from(offset % BLOCK).ok().filter(|from| *from < block.len())?;
-        Some(block.slice(from..block.len().min(from.saturating_add(wanted))))
-    }
-
-    /// Keeps a block.
-    pub(super) fn keep(&self, key: BlockKey, block: Bytes) {
+    /// Keeps block `index` of a blob.
+    pub(super) fn keep(&self, blob: &Arc<Key>, index: u64, block: Bytes) {
         if let Some(shared) = &self.0 {
-            shared.kept.insert(key, block);
+            shared.kept.insert(BlockKey { blob: Arc::clone(blob), index }, block);
         }
     }
 
     /// Whether the block was asked for before, lately: from now on it was.
-    pub(super) fn is_in_demand(&self, key: &BlockKey) -> bool {
+    pub(super) fn is_in_demand(&self, blob: &Arc<Key>, index: u64) -> bool {
         let Some(shared) = &self.0 else { return false };
         // Zero means a free place.
-        let hash = shared.hasher.hash_one(key) | 1;
+        let hash = shared.hasher.hash_one((blob, index)) | 1;
         let place = usize::try_from(hash >> 32).unwrap_or_default() % REMEMBERED;
         shared.asked[place].swap(hash, Ordering::Relaxed) == hash
     }
@@ -114,30 +107,27 @@ mod tests {
     }
 
     #[test]
-    fn bytes_come_from_the_block_they_lie_in() {
+    fn a_block_is_found_under_its_own_blob_and_index() {
         let blocks = Blocks::new(4 * BLOCK);
-        let key = Blocks::key(&blob(1), BLOCK + 7);
-        assert_eq!(blocks.get(&key, BLOCK + 7, 3), None);
-        blocks.keep(key.clone(), Bytes::from_static(b"0123456789abc"));
-        assert_eq!(blocks.get(&key, BLOCK + 7, 3).as_deref(), Some(&b"789"[..]));
-        assert_eq!(blocks.get(&key, BLOCK + 11, 30).as_deref(), Some(&b"bc"[..]));
-        assert_eq!(blocks.get(&key, BLOCK + 13, 30), None, "the blob ends before");
-        assert_eq!(blocks.get(&Blocks::key(&blob(2), BLOCK + 7), BLOCK + 7, 3), None);
+        assert_eq!(blocks.get(&blob(1), 3), None);
+        blocks.keep(&blob(1), 3, Bytes::from_static(b"abc"));
+        assert_eq!(blocks.get(&blob(1), 3).as_deref(), Some(&b"abc"[..]));
+        assert_eq!((blocks.get(&blob(1), 2), blocks.get(&blob(2), 3)), (None, None));
     }
 
     #[test]
     fn the_second_demand_counts_and_the_bound_holds() {
         let blocks = Blocks::new(4 * BLOCK);
-        let key = Blocks::key(&blob(1), 0);
-        assert!(!blocks.is_in_demand(&key));
-        assert!(blocks.is_in_demand(&key));
+        assert!(!blocks.is_in_demand(&blob(1), 0));
+        assert!(blocks.is_in_demand(&blob(1), 0));
         for index in 0..100 {
-            blocks.keep(Blocks::key(&blob(1), index * BLOCK), Bytes::from(vec![0; 256 << 10]));
+            blocks.keep(&blob(1), index, Bytes::from(vec![0; 256 << 10]));
             assert!(blocks.weight() <= 4 * BLOCK);
         }
         assert!(blocks.weight() > 0);
         let none = Blocks::new(0);
-        none.keep(key.clone(), Bytes::from_static(b"x"));
-        assert!(none.get(&key, 0, 1).is_none() && !none.is_in_demand(&key) && !none.is_in_demand(&key));
+        none.keep(&blob(1), 0, Bytes::from_static(b"x"));
+        assert!(none.get(&blob(1), 0).is_none());
+        assert!(!none.is_in_demand(&blob(1), 0) && !none.is_in_demand(&blob(1), 0));
     }
 }

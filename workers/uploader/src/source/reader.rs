@@ -44,6 +44,9 @@ pub struct Reader {
     blocks: Blocks,
     key: Arc<Key>,
     size: u64,
+    /// Index of the block that was read last, and the block itself where it was read whole: a reader that is sent small pieces
+    /// comes back to it again and again, and must neither read it again nor count as a second one who asks.
+    last: Option<(u64, Option<Bytes>)>,
 }
 
 /// Where the bytes are.
@@ -75,7 +78,7 @@ impl Backend {
 
 impl Reader {
     pub(super) fn new(backend: Backend, blocks: Blocks, key: Arc<Key>, size: u64) -> Self {
-        Self { backend, blocks, key, size }
+        Self { backend, blocks, key, size, last: None }
     }
 
     /// Most bytes worth asking for at once.
@@ -93,32 +96,43 @@ impl Reader {
     /// [`ReadError`].
     pub async fn read(&mut self, offset: u64, wanted: u64, end: u64) -> Result<Bytes, ReadError> {
         let wanted = usize::try_from(wanted.min(end.saturating_sub(offset))).unwrap_or(usize::MAX);
-        let key = Blocks::key(&self.key, offset);
-        if let Some(bytes) = self.blocks.get(&key, offset, wanted) {
-            return Ok(bytes);
+        let (index, within) = (offset / BLOCK, offset % BLOCK);
+        let is_new = self.last.as_ref().is_none_or(|(last, _)| *last != index);
+        if is_new {
+            self.last = Some((index, self.blocks.get(&self.key, index)));
         }
-        // The whole block, so that the next who asks finds it.
-        let start = offset - offset % BLOCK;
-        let length = usize::try_from(BLOCK.min(self.size.saturating_sub(start))).unwrap_or_default();
+        if let Some((_, Some(block))) = &self.last {
+            return part(block, within, wanted).ok_or(ReadError::Short(offset));
+        }
+        let (start, length) = (offset - within, BLOCK.min(self.size.saturating_sub(offset - within)));
+        let length = usize::try_from(length).unwrap_or_default();
         let block = match &mut self.backend {
-            Backend::File { files, file } if !self.blocks.is_in_demand(&key) => {
+            // While memory is short, nobody holds on to more than he sends.
+            Backend::File { files, file }
+                if !is_new || (files.buffers.piece() as u64) < BLOCK || !self.blocks.is_in_demand(&self.key, index) =>
+            {
                 return files.read(file, offset, wanted).await.map_err(|error| failed(error, offset));
             }
             Backend::File { files, file } => {
                 files.read_block(file, start, length).await.map_err(|error| failed(error, start))?
             }
+            // The whole block, so that the next who asks finds it.
             Backend::Remote(remote) => {
                 let ends = end.next_multiple_of(BLOCK).min(self.size);
                 remote.read_block(start, length, ends).await?
             }
         };
-        let from = usize::try_from(offset - start).unwrap_or(usize::MAX);
-        if from >= block.len() {
-            return Err(ReadError::Short(offset));
-        }
-        self.blocks.keep(key, block.clone());
-        Ok(block.slice(from..block.len().min(from.saturating_add(wanted))))
+        self.blocks.keep(&self.key, index, block.clone());
+        let read = part(&block, within, wanted).ok_or(ReadError::Short(offset));
+        self.last = Some((index, Some(block)));
+        read
     }
+}
+
+/// At most `wanted` bytes of a block from `within` on; `None` where it has none.
+fn part(block: &Bytes, within: u64, wanted: usize) -> Option<Bytes> {
+    let from = usize::try_from(within).ok().filter(|from| *from < block.len())?;
+    Some(block.slice(from..block.len().min(from.saturating_add(wanted))))
 }
 
 fn failed(error: io::Error, offset: u64) -> ReadError {
@@ -170,5 +184,41 @@ impl Remote {
             }
             None => Err(ReadError::Short(self.at)),
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::io::Write;
+
+    use videocloud_protocol::ids::ContentId;
+
+    use super::*;
+    use crate::source::buffers::Buffers;
+
+    fn reader(file: &Arc<File>, blocks: &Blocks, size: u64) -> Reader {
+        let backend = Backend::file(Files::new(Buffers::new(64 << 20)), Arc::clone(file));
+        Reader::new(backend, blocks.clone(), Arc::new(Key::Content(ContentId::from_bytes([1; 32]))), size)
+    }
+
+    #[tokio::test]
+    async fn small_pieces_of_one_reader_are_one_demand_and_the_second_reader_is_the_next() {
+        let bytes: Vec<u8> = (0..BLOCK + 100).map(|at| (at % 251) as u8).collect();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&bytes).unwrap();
+        let (file, size) = (Arc::new(file), bytes.len() as u64);
+        let blocks = Blocks::new(8 * BLOCK);
+        for (round, kept) in [(0, false), (1, true), (2, true)] {
+            let mut reader = reader(&file, &blocks, size);
+            let mut got = Vec::new();
+            while (got.len() as u64) < size {
+                let piece = reader.read(got.len() as u64, 10_000, size).await.unwrap();
+                got.extend_from_slice(&piece);
+            }
+            assert!(got == bytes, "round {round}");
+            assert_eq!(blocks.weight() > 0, kept, "round {round}");
+        }
+        assert!(matches!(reader(&file, &blocks, size + 9).read(size, 9, size + 9).await, Err(ReadError::Short(_))));
     }
 }
