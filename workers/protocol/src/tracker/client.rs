@@ -10,8 +10,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
 use super::{
-    AnnounceUrls, ClaimAnswer, ClaimRequest, ClaimSync, ClaimSyncAnswer, ModelSnapshot, PoolTable, RenditionsAnswer,
-    RenditionsRequest, SamplesAnswer, TableReceipt, Updates, UploaderReport, UploaderTable,
+    AnnounceUrls, ClaimAnswer, ClaimRequest, ClaimSync, ClaimSyncAnswer, ModelSnapshot, PoolTable, PoolsAnswer,
+    RenditionsAnswer, RenditionsRequest, SamplesAnswer, TableReceipt, Updates, UploaderReport, UploaderTable,
+    UploadersAnswer,
 };
 use crate::{
     content::ContentManifest,
@@ -304,6 +305,22 @@ impl Client {
     /// [`ClientError`].
     pub async fn table(&self, pool: &str) -> Result<Option<PoolTable>, ClientError> {
         self.find("read a table", &format!("/v1/pools/{pool}/table")).await
+    }
+
+    /// The pools the tracker has tables of.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn pools(&self) -> Result<PoolsAnswer, ClientError> {
+        self.call("list pools", Method::GET, "/v1/pools", None::<&()>, CALL_TIMEOUT).await
+    }
+
+    /// The uploaders that report.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn uploaders(&self) -> Result<UploadersAnswer, ClientError> {
+        self.call("list uploaders", Method::GET, "/v1/uploaders", None::<&()>, CALL_TIMEOUT).await
     }
 
     /// Takes a pool's table out of force.

@@ -10,5 +10,6 @@ pub use api::{
 };
 pub use client::{Client, ClientError};
 pub use delivery::{
-    AnnounceUrls, IntervalSamples, ModelSnapshot, PoolRate, PoolTable, Sample, SampleFlag, SamplesAnswer, TableReceipt,
+    AnnounceUrls, IntervalSamples, ModelSnapshot, PoolRate, PoolSummary, PoolTable, PoolsAnswer, Sample, SampleFlag,
+    SamplesAnswer, TableReceipt, UploaderSummary, UploadersAnswer,
 };
