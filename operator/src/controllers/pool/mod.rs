@@ -57,16 +57,21 @@ pub async fn reconcile(pool: Arc<BandwidthPool>, world: Arc<World>) -> Result<Pa
 }
 
 async fn pass(pool: &BandwidthPool, facts: &Facts, memory: &mut Memory, world: &World) -> Result<Pass, Error> {
-    apply::remember(facts, memory, world).await?;
-    apply::put_pending(facts, memory, world).await?;
-    apply::learn(facts, memory, world).await?;
+    let prepared = prepare(facts, memory, world).await;
     match moment(facts, memory).step() {
-        Step::Solve => match apply::solve(pool, facts, memory, world).await? {
-            Applied::Solved => Ok(Pass { changed: true, again: Some(facts.interval) }),
-            Applied::Overtaken => Ok(Pass { changed: false, again: Some(AGAIN) }),
-        },
-        Step::Wait(left) => Ok(Pass { changed: false, again: Some(left) }),
+        Step::Solve => {
+            prepared?;
+            match apply::solve(pool, facts, memory, world).await? {
+                Applied::Solved => Ok(Pass { changed: true, again: Some(facts.interval) }),
+                Applied::Overtaken => Ok(Pass { changed: false, again: Some(AGAIN) }),
+            }
+        }
+        Step::Wait(left) => {
+            prepared?;
+            Ok(Pass { changed: false, again: Some(left) })
+        }
         Step::Skip(why, left) => {
+            // What failed on the way is said before it is tried again.
             let changed = status::skip(pool, facts, memory, why, world).await?;
             let counts = matches!(why, Why::Missing | Why::Unreachable);
             if counts && memory.skipped.is_none_or(|at| at.elapsed() >= facts.interval) {
@@ -77,9 +82,17 @@ async fn pass(pool: &BandwidthPool, facts: &Facts, memory: &mut Memory, world: &
             let runs_out = memory.until.and_then(|until| until.checked_duration_since(Instant::now()));
             let next = counts.then_some(facts.interval);
             let again = [left, next, runs_out.map(|left| left + AGAIN)].into_iter().flatten().min();
+            prepared?;
             Ok(Pass { changed, again })
         }
     }
+}
+
+/// Brings what is remembered up to date, and puts what was committed.
+async fn prepare(facts: &Facts, memory: &mut Memory, world: &World) -> Result<(), Error> {
+    apply::remember(facts, memory, world).await?;
+    apply::put_pending(facts, memory, world).await?;
+    apply::learn(facts, memory, world).await
 }
 
 /// Shortest pause before another look.

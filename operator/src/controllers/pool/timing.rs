@@ -77,7 +77,12 @@ impl Moment {
         }
         let left = stale - self.now;
         if !self.measured {
-            return Step::Skip(if self.partial { Why::Missing } else { Why::Waiting }, Some(left));
+            let why = match (self.unreachable, self.partial) {
+                (true, _) => Why::Unreachable,
+                (false, true) => Why::Missing,
+                (false, false) => Why::Waiting,
+            };
+            return Step::Skip(why, Some(left));
         }
         if self.partial {
             return Step::Skip(Why::Missing, Some(left));
