@@ -122,12 +122,12 @@ fn turn(pool: &mut Loop, number: u64) -> (Vec<(&'static str, f64, usize)>, PoolT
 fn divide(table: PoolTable) -> usize {
     let now = Instant::now();
     let mut fleet = videocloud_tracker::uploaders::Fleet::new(None, 1, videocloud_tracker::pools::Tables::default());
-    fleet.tables_mut().put("p", table.into(), now, Duration::from_secs(900)).unwrap();
     let report = UploaderReport { capacity: 1_250_000_000, ..UploaderReport::default() };
     for n in 0..UPLOADERS {
         fleet.report(&format!("edge-{n}"), &report, now).unwrap();
     }
-    // Everybody is there: each is told its part.
+    fleet.tables_mut().put("p", table.into(), now, Duration::from_secs(900)).unwrap();
+    // The first report divides the table; each is told its part.
     (0..UPLOADERS).map(|n| fleet.report(&format!("edge-{n}"), &report, now).unwrap().table.rates.len()).sum()
 }
 

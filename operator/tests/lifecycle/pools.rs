@@ -7,7 +7,7 @@ use kube::{
     api::{DeleteParams, PostParams},
 };
 use serde_json::json;
-use videocloud_crds::{BandwidthPool, conditions::types};
+use videocloud_crds::{BandwidthPool, UploadCluster, conditions::types};
 use videocloud_operator::{apiserver::ApiServer, metrics::Metrics};
 use videocloud_protocol::tracker::{ClientError, PoolTable};
 
@@ -137,6 +137,24 @@ async fn generations_and_models_go_on_over_restarts_and_a_deposed_leader_commits
     videos(&hub, &["one"]).await;
     let _viewers = Viewers::start(&hub, 5_000_000, vec![Crowd::of(&link("one"), (5, 0), 50_000, 200_000)]);
     hub.until_table("with the swarm", |table| rate(table, "one") > 0).await;
+    // The hub's own uploaders are a cluster of 400 kB/s from now on.
+    let cluster = json!({
+        "metadata": { "name": "pool-restart-hub" },
+        "spec": { "poolRef": "pool-restart", "local": {}, "capacityBytesPerSecond": 400_000 },
+    });
+    let clusters: Api<UploadCluster> = Api::all(hub.client.clone());
+    clusters.create(&PostParams::default(), &serde_json::from_value(cluster).unwrap()).await.unwrap();
+    let pool = hub.until_pool("of one cluster", |pool| !pool.status.as_ref().unwrap().clusters.is_empty()).await;
+    let share = &pool.status.unwrap().clusters[0];
+    assert_eq!(
+        (share.name.as_str(), share.active, share.capacity_bytes_per_second.get()),
+        ("pool-restart-hub", true, 400_000)
+    );
+    hub.until_cluster("pool-restart-hub", "active", |cluster| {
+        let status = cluster.status.as_ref();
+        status.is_some_and(|s| s.uploaders == Some(1) && s.conditions.iter().all(|one| one.status == "True"))
+    })
+    .await;
     let learned = until_tick(&hub, 12).await;
     operator.crash().await;
     let stale = hub.pools().get("pool-restart").await.unwrap();

@@ -17,6 +17,7 @@ mod memory;
 mod models;
 mod solve;
 mod status;
+mod table;
 mod tenants;
 mod terms;
 mod timing;

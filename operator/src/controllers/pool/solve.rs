@@ -1,13 +1,11 @@
 //! From beliefs and terms to a table: who is in the problem, what there is for them, and the rows that come of it. Pure, and long
-//! for many swarms: it runs beside the threads that serve.
-
-use std::collections::BTreeMap;
+//! for many swarms: it runs beside the threads that serve. The rows are made in [`super::table`].
 
 use videocloud_crds::{
     BandwidthPoolSpec,
     bandwidthpool::{Objective as Aim, Policy as Rule},
 };
-use videocloud_protocol::tracker::{PoolRate, PoolTable};
+use videocloud_protocol::tracker::PoolTable;
 use videocloud_scheduler::{
     model::{ClusterSet, Objective, Swarm},
     policy::{FreeCompetitive, Optimal, Policy, Proportional, Ration},
@@ -16,18 +14,16 @@ use videocloud_scheduler::{
 };
 
 use super::{
-    belief::{Beliefs, Laws, Present},
-    direct,
+    belief::{Beliefs, Laws},
     divide::{Division, Question, divide},
     members::{Member, reach},
+    table,
     terms::Term,
 };
 
 /// Part of the swarms' bandwidth that is kept for swarms the table does not know yet: half for contents it does not name, half for
 /// named ones without viewers.
 const NEWCOMERS: f64 = 0.05;
-/// Viewers at the target rate who may come between two solutions, on loan.
-const LOANS: f64 = 2.0;
 
 /// What is to be solved.
 #[derive(Debug)]
@@ -106,14 +102,14 @@ pub(super) fn solve(beliefs: &mut Beliefs, order: &Order) -> Result<Solved, Solv
     // Without an active member there is nothing to divide and nobody to divide it.
     let division = if active.is_empty() { Division::default() } else { divide(&question, &policy, order.warm)? };
     let sums = Sums { capacity, newcomers, reserve };
-    let mut solved = rows(order, beliefs, &crowd, &division, &active, &sums);
+    let mut solved = table::make(order, beliefs, (&crowd, &division), &active, &sums);
     crowd.note(beliefs, order, &division, &active);
     (solved.needed, solved.available, solved.warm) = (needed, available, division.warm.filter(|warm| warm.is_finite()));
     Ok(solved)
 }
 
 /// Whether swarms are held to what they need.
-fn is_target(spec: &BandwidthPoolSpec) -> bool {
+pub(super) fn is_target(spec: &BandwidthPoolSpec) -> bool {
     spec.policy == Rule::Optimal && spec.objective == Aim::Target
 }
 
@@ -125,12 +121,12 @@ fn served_by(beliefs: &Beliefs, term: &Term, active: &[usize]) -> Option<u32> {
 
 /// The swarms somebody downloads in and some active member may serve.
 #[derive(Default)]
-struct Crowd {
+pub(super) struct Crowd {
     /// Their places among the terms.
-    places: Vec<usize>,
-    swarms: Vec<Swarm>,
+    pub(super) places: Vec<usize>,
+    pub(super) swarms: Vec<Swarm>,
     tenants: Vec<Option<usize>>,
-    needs: Vec<f64>,
+    pub(super) needs: Vec<f64>,
     blind: Vec<Option<videocloud_scheduler::model::PowerLaw>>,
 }
 
@@ -185,118 +181,110 @@ impl Crowd {
 }
 
 /// The active members that may serve a content, by their place among the active ones.
-fn mask(term: &Term, active: &[usize]) -> ClusterSet {
+pub(super) fn mask(term: &Term, active: &[usize]) -> ClusterSet {
     active.iter().enumerate().filter(|(_, k)| term.clusters.has(**k)).map(|(place, _)| place).collect()
 }
 
-struct Sums {
-    capacity: f64,
-    newcomers: f64,
-    reserve: f64,
+/// What there is, bytes per second.
+pub(super) struct Sums {
+    /// In all.
+    pub(super) capacity: f64,
+    /// Kept for swarms the table does not know yet.
+    pub(super) newcomers: f64,
+    /// Kept for HTTP.
+    pub(super) reserve: f64,
 }
 
-/// The table: a row for each content and cluster that gets something, over BitTorrent or HTTP.
-fn rows(order: &Order, beliefs: &Beliefs, crowd: &Crowd, division: &Division, active: &[usize], sums: &Sums) -> Solved {
-    let Order { spec, terms, members, .. } = order;
-    let mut solved = Solved { capacity: sums.capacity as u64, by_member: vec![0; members.len()], ..Solved::default() };
-    let presents: Vec<Present> = terms.iter().map(|term| beliefs.present(&term.content)).collect();
-    let mut in_crowd = vec![None; terms.len()];
-    for (index, &place) in crowd.places.iter().enumerate() {
-        in_crowd[place] = Some(index);
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+    use videocloud_protocol::tracker::Sample as Measured;
+
+    use super::*;
+    use crate::controllers::pool::belief::tests::{id, interval, measured};
+
+    /// Rates of a swarm, of HTTP, leechers, tenant, mask and floor.
+    type Drawn = (u64, u64, u64, u64, Option<usize>, u8, u64);
+
+    fn drawn() -> impl Strategy<Value = Drawn> {
+        (
+            0..400_000_u64,
+            0..3_000_000_u64,
+            0..300_000_u64,
+            0..40_u64,
+            prop::option::of(0..2_usize),
+            1..8_u8,
+            0..90_000_u64,
+        )
     }
-    let named = |&place: &usize| {
-        (in_crowd[place].is_some() || presents[place].http > 0.0) && !mask(&terms[place], active).is_empty()
-    };
-    let named: Vec<usize> = (0..terms.len()).filter(named).collect();
-    let given = |(_, _, rate): &(u32, u32, f64)| rate.floor() as u64;
-    let allocated: u64 = division.parts.iter().map(given).sum();
-    let left = if spec.borrowing.enabled { sums.capacity - allocated as f64 - sums.newcomers } else { sums.reserve };
-    let (http, unnamed) = direct::share(left, &named.iter().map(|&place| presents[place].http).collect::<Vec<_>>());
-    let idle = named.iter().filter(|&&place| in_crowd[place].is_none() && !terms[place].direct).count();
-    let each_idle = (sums.newcomers / 2.0 / (idle.max(1)) as f64).floor();
-    let mut parts: BTreeMap<u32, Vec<(u32, f64)>> = BTreeMap::new();
-    for (swarm, cluster, rate) in &division.parts {
-        parts.entry(*swarm).or_default().push((*cluster, *rate));
+
+    fn term(n: u8, (.., tenant, mask, floor): Drawn) -> Term {
+        let clusters = (0..3).filter(|k| mask >> k & 1 == 1).collect();
+        let (weight, floor) = (f64::from(n % 3) + 0.5, floor as f64);
+        Term { content: id(n), weight, floor, target: 100_000_f64.max(floor), tenant, clusters, direct: n == 7 }
     }
-    let mut table = PoolTable { generation: 0, ttl_seconds: 0, unnamed, unnamed_bittorrent: 0, rates: Vec::new() };
-    table.rates.reserve(named.len());
-    for (&place, http) in named.iter().zip(http) {
-        let term = &terms[place];
-        let home = beliefs.swarms.get(&term.content).and_then(|belief| belief.cluster);
-        let home = home.and_then(|k| active.iter().position(|&a| a == k as usize));
-        let home =
-            home.filter(|&k| mask(term, active).has(k)).or_else(|| mask(term, active).iter().next()).unwrap_or(0);
-        let nothing = [(home as u32, 0.0)];
-        let row = match in_crowd[place] {
-            Some(index) => Row::of_swarm(crowd, index, division, spec, term, sums.capacity),
-            None => Row::of_nobody(if term.direct { 0.0 } else { each_idle.min(term.target) }, spec, term),
-        };
-        let split = in_crowd[place].and_then(|index| parts.get(&(index as u32)));
-        let split = split.map_or(&nothing[..], Vec::as_slice);
-        let whole: f64 = split.iter().map(|(_, rate)| rate).sum();
-        let (mut ceiling, mut over_http) = (row.ceiling, http);
-        for (number, (cluster, rate)) in split.iter().enumerate() {
-            // What cannot be divided goes to the last one, so that the parts add up.
-            let last = number + 1 == split.len();
-            let part = |all: u64, left: u64| if last { left } else { (all as f64 * rate / whole.max(1.0)) as u64 };
-            let (own_ceiling, own_http) = (part(row.ceiling, ceiling), part(http, over_http));
-            (ceiling, over_http) = (ceiling - own_ceiling.min(ceiling), over_http - own_http.min(over_http));
-            let bittorrent = if in_crowd[place].is_some() { rate.floor() as u64 } else { row.rate as u64 };
-            if in_crowd[place].is_some() {
-                solved.by_member[active[*cluster as usize]] += bittorrent;
+
+    fn sample(n: u8, (upload, more, http, leechers, ..): Drawn) -> Measured {
+        let base = measured(n, upload, upload + more);
+        Measured { leechers_milli: 1000 * leechers, http_bytes: 10 * http, ..base }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_table_lets_more_through_than_there_is(
+            drawn in prop::collection::vec(drawn(), 0..20), capacity in 1000_u64..20_000_000, cuts in prop::collection::vec(0.0..1.5_f64, 3),
+            policy in prop::sample::select(vec!["Optimal", "FreeCompetitive", "Proportional", "Ration"]),
+            objective in prop::sample::select(vec!["Target", "Delay", "Balanced", "Multiplier"]),
+            (lends, explores, off) in any::<(bool, bool, bool)>(), reserve in 0..91_u64, share in 0..101_u64,
+        ) {
+            let spec: BandwidthPoolSpec = serde_json::from_value(json!({
+                "capacityBytesPerSecond": capacity, "policy": policy, "objective": objective, "directReservePercent": reserve,
+                "borrowing": { "enabled": lends }, "exploration": { "enabled": explores, "ditherPercent": 20 },
+                "tenants": [
+                    { "name": "a", "namespaceSelector": {}, "sharePercent": share },
+                    { "name": "b", "namespaceSelector": {}, "sharePercent": (100 - share) / 2 },
+                ],
+            })).unwrap();
+            let mut members: Vec<Member> = ["x", "y", "z"].iter().zip(&cuts)
+                .map(|(name, cut)| Member::new(name, (cut * capacity as f64).floor())).collect();
+            members[2].active = !off;
+            let mut beliefs = Beliefs::default();
+            let numbered = || (0_u8..).zip(drawn.iter().copied());
+            for number in 1..4 {
+                let samples = numbered().map(|(n, drawn)| sample(n, drawn)).collect();
+                beliefs.learn("a", &interval(number, samples), policy == "Ration", |_| true);
+                let terms = numbered().map(|(n, drawn)| term(n, drawn)).collect();
+                let order = Order { spec: spec.clone(), terms, members: members.clone(), seed: 3, warm: None };
+                let solved = solve(&mut beliefs, &order).unwrap();
+                let table = solved.table.unwrap();
+                let mut by_cluster = std::collections::BTreeMap::<&str, u64>::new();
+                for rate in &table.rates {
+                    *by_cluster.entry(&rate.cluster).or_default() += rate.bittorrent + rate.http;
+                    let place = members.iter().position(|member| member.cluster == rate.cluster).unwrap();
+                    let term = order.terms.iter().find(|term| term.content == rate.content).unwrap();
+                    prop_assert!(term.clusters.has(place) && members[place].active, "{rate:?}");
+                    prop_assert!(!term.direct || rate.bittorrent == 0);
+                    prop_assert!(rate.ceiling == 0 || rate.ceiling >= rate.bittorrent);
+                    prop_assert!(lends || rate.ceiling == 0);
+                }
+                let named: u64 = by_cluster.values().sum();
+                let all = named + table.unnamed + table.unnamed_bittorrent;
+                prop_assert!(all <= solved.capacity && solved.capacity <= capacity, "{all} of {}", solved.capacity);
+                for member in &members {
+                    let sum = by_cluster.get(member.cluster.as_str()).copied().unwrap_or(0);
+                    prop_assert!(sum as f64 <= member.capacity + 1.0, "{sum} of {} in {}", member.capacity, member.cluster);
+                }
+                prop_assert_eq!(solved.by_member.iter().sum::<u64>(), solved.allocated);
+                // Each pair of content and cluster once.
+                let mut pairs: Vec<_> = table.rates.iter().map(|rate| (rate.content, &rate.cluster)).collect();
+                pairs.sort_unstable();
+                pairs.dedup();
+                prop_assert_eq!(pairs.len(), table.rates.len());
             }
-            table.rates.push(PoolRate {
-                content: term.content,
-                cluster: members[active[*cluster as usize]].cluster.clone(),
-                bittorrent,
-                http: own_http,
-                ceiling: if own_ceiling > 0 { own_ceiling.max(bittorrent) } else { 0 },
-                marginal_milli: row.marginal_milli,
-                dithered: row.dithered,
-            });
         }
-    }
-    table.unnamed_bittorrent = (sums.newcomers / if idle > 0 { 2.0 } else { 1.0 }) as u64;
-    solved.allocated = allocated;
-    solved.swarms = crowd.places.len();
-    (solved.download, solved.upload) =
-        presents.iter().fold((0.0, 0.0), |sum, p| (sum.0 + p.download, sum.1 + p.upload));
-    solved.table = Some(table);
-    solved
-}
-
-/// What a row says beside its rates by cluster.
-struct Row {
-    rate: f64,
-    ceiling: u64,
-    marginal_milli: u32,
-    dithered: bool,
-}
-
-impl Row {
-    fn of_swarm(
-        crowd: &Crowd,
-        index: usize,
-        division: &Division,
-        spec: &BandwidthPoolSpec,
-        term: &Term,
-        capacity: f64,
-    ) -> Self {
-        let (swarm, rate) = (&crowd.swarms[index], division.rates[index]);
-        let marginal = 1000.0 * term.weight * swarm.marginal(BytesPerSecond::clamped(rate));
-        let most = if is_target(spec) { crowd.needs[index] + LOANS * term.target } else { swarm.range(0.0).1 };
-        let ceiling = if spec.borrowing.enabled { most.min(capacity).max(rate) as u64 } else { 0 };
-        Self {
-            rate,
-            ceiling,
-            marginal_milli: marginal.min(f64::from(u32::MAX)) as u32,
-            dithered: division.dithered[index],
-        }
-    }
-
-    fn of_nobody(rate: f64, spec: &BandwidthPoolSpec, term: &Term) -> Self {
-        let lends = spec.borrowing.enabled && !term.direct;
-        let ceiling = if lends { rate.max(LOANS * term.target) as u64 } else { 0 };
-        Self { rate, ceiling, marginal_milli: (1000.0 * term.weight) as u32, dithered: false }
     }
 }

@@ -25,7 +25,7 @@ use tempfile::TempDir;
 use tokio::{net::TcpListener, runtime::Runtime, sync::oneshot, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tower::util::MapRequestLayer;
-use videocloud_crds::{BandwidthPool, TranscodeJob, TranscodeProfile, VideoObject, conditions::types};
+use videocloud_crds::{BandwidthPool, TranscodeJob, TranscodeProfile, UploadCluster, VideoObject, conditions::types};
 use videocloud_operator::{config::Settings, operator};
 use videocloud_protocol::{
     token::{Grant, TokenKey},
@@ -193,6 +193,12 @@ impl Hub {
     /// Waits until the world's pool is as `wanted`.
     pub async fn until_pool(&self, what: &str, wanted: impl Fn(&BandwidthPool) -> bool) -> BandwidthPool {
         until(self.pools(), &self.tenant, what, |pool| pool.is_some_and(&wanted)).await.unwrap()
+    }
+
+    /// Waits until an UploadCluster is as `wanted`.
+    pub async fn until_cluster(&self, name: &str, what: &str, wanted: impl Fn(&UploadCluster) -> bool) {
+        let clusters: Api<UploadCluster> = Api::all(self.client.clone());
+        until(clusters, name, what, |cluster| cluster.is_some_and(&wanted)).await;
     }
 
     /// Changes the spec of the world's pool.
