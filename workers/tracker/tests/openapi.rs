@@ -87,6 +87,8 @@ async fn requests_and_answers_conform() {
         (table, "get", "/v1/pools/p/table".into(), &operator, None),
         (models, "put", "/v1/pools/p/models".into(), &operator, Some(json!({ "generation": 1, "body": "bW9kZWw=" }))),
         (models, "get", "/v1/pools/p/models".into(), &operator, None),
+        ("/v1/pools", "get", "/v1/pools".into(), &operator, None),
+        ("/v1/uploaders", "get", "/v1/uploaders".into(), &operator, None),
         ("/v1/pools/{pool}", "delete", "/v1/pools/p".into(), &operator, None),
         ("/v1/tasks/{task}", "delete", format!("/v1/tasks/{task}"), &operator, None),
         ("/healthz", "get", "/healthz".into(), "", None),

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -79,10 +80,11 @@ pub(super) async fn learn(facts: &Facts, memory: &mut Memory, world: &World) -> 
         return Ok(());
     }
     let Some(mut beliefs) = memory.beliefs.take() else { return Ok(()) };
-    let ours: BTreeSet<ContentId> = wanted(facts, world).into_keys().collect();
+    let wanted = wanted(facts, world);
     let (epoch, intervals) = (facts.epoch.clone(), facts.intervals.clone());
     let ration = facts.spec.policy == videocloud_crds::bandwidthpool::Policy::Ration;
     let (beliefs, last, seen) = beside(move || {
+        let ours: BTreeSet<ContentId> = wanted().into_keys().collect();
         let (mut last, mut seen) = (None, false);
         for interval in &intervals {
             let learnt = beliefs.learn(&epoch, interval, ration, |content| ours.contains(content));
@@ -98,8 +100,11 @@ pub(super) async fn learn(facts: &Facts, memory: &mut Memory, world: &World) -> 
     Ok(())
 }
 
-fn wanted(facts: &Facts, world: &World) -> BTreeMap<ContentId, Vec<Wanted>> {
-    world.index.state().videos.wanted(&facts.name, &world.settings.control.default_pool)
+/// Gathers what the pool's videos ask, when called: it takes long for many.
+fn wanted(facts: &Facts, world: &World) -> impl FnOnce() -> BTreeMap<ContentId, Vec<Wanted>> + Send + use<> {
+    let (index, name) = (Arc::clone(&world.index), facts.name.clone());
+    let default_pool = world.settings.control.default_pool.clone();
+    move || index.state().videos.wanted(&name, &default_pool)
 }
 
 /// Solves, commits, puts.
@@ -116,7 +121,11 @@ pub(super) async fn solve(
     let started = Instant::now();
     let order = order(facts, memory, world, &fleet);
     let Some(mut beliefs) = memory.beliefs.take() else { return Err(Error::Arithmetic("no models".into())) };
-    let (solved, order, beliefs) = beside(move || (solve_order(&mut beliefs, &order), order, beliefs)).await?;
+    let (solved, order, beliefs) = beside(move || {
+        let order = order();
+        (solve_order(&mut beliefs, &order), order, beliefs)
+    })
+    .await?;
     memory.beliefs = Some(beliefs);
     let solved = solved.map_err(|error| Error::Arithmetic(error.to_string()))?;
     world.metrics.pool_solved(&facts.name, &solved.gauges(), started.elapsed());
@@ -139,24 +148,22 @@ pub(super) async fn solve(
     Ok(applied)
 }
 
-fn order(facts: &Facts, memory: &mut Memory, world: &World, fleet: &Fleet) -> Order {
-    let (spec, now) = (&facts.spec, Instant::now());
+/// Makes the order, when called: it takes long for many videos.
+fn order(facts: &Facts, memory: &mut Memory, world: &World, fleet: &Fleet) -> impl FnOnce() -> Order + Send + use<> {
+    let (spec, now) = (facts.spec.clone(), Instant::now());
     let grace = holds(facts.interval) + facts.interval;
     let clusters: Vec<_> = facts.clusters.iter().map(|cluster| (**cluster).clone()).collect();
     let capacity = spec.capacity_bytes_per_second.get();
     let members = members(&clusters, capacity, fleet, &mut memory.heard, (now, grace));
     let wanted = wanted(facts, world);
-    let namespaces: BTreeMap<String, BTreeMap<String, String>> = if spec.tenants.is_empty() {
-        BTreeMap::new()
-    } else {
-        let all = &world.index.state().namespaces;
-        all.iter().map(|(name, labels)| (name.to_string(), labels.clone())).collect()
-    };
-    let labels = |namespace: &str| namespaces.get(namespace).cloned().unwrap_or_default();
-    let terms = terms(&wanted, spec, &mut Tenants::new(&spec.tenants, &labels), &members);
     let mut seed = DefaultHasher::new();
     facts.uid.hash(&mut seed);
-    Order { spec: spec.clone(), terms, members, seed: seed.finish(), warm: memory.warm }
+    let (seed, warm, index) = (seed.finish(), memory.warm, Arc::clone(&world.index));
+    move || {
+        let labels = |namespace: &str| index.state().namespaces.get(namespace).cloned().unwrap_or_default();
+        let terms = terms(&wanted(), &spec, &mut Tenants::new(&spec.tenants, &labels), &members);
+        Order { spec, terms, members, seed, warm }
+    }
 }
 
 /// Puts a committed table on the tracker, if there is one that it has not taken.
