@@ -50,20 +50,19 @@ pub(super) fn make(
     let allocated: u64 = loads.iter().sum();
     let capacities: Vec<f64> = active.iter().map(|&k| members[k].capacity).collect();
     let rooms = rooms(spec, sums, &capacities, &loads);
-    let unnamed = serve(&mut named, &presents, &rooms);
-    let idle = named.iter().filter(|one| one.swarm.is_none() && !terms[one.place].direct).count();
-    let each_idle = (sums.newcomers / 2.0 / idle.max(1) as f64).floor();
+    let unnamed = serve(&mut named, terms, &presents, &rooms);
+    let idle = idle(&named, terms, sums, &capacities);
     let mut rates = Vec::with_capacity(named.len());
     for one in &named {
         let term = &terms[one.place];
         let row = match one.swarm {
             Some(index) => Row::of_swarm(crowd, index, division, spec, term, sums.capacity),
-            None => Row::of_nobody(if term.direct { 0.0 } else { each_idle.min(term.target) }, spec, term),
+            None => Row::of_nobody(if term.direct { 0.0 } else { idle[one.home].min(term.target) }, spec, term),
         };
         let whole = one.parts.iter().map(|(_, rate)| rate).sum::<u64>().max(1);
         // A content that has nothing yet has a row all the same: it may borrow, and it has HTTP viewers.
-        let idle = [(one.home, if one.swarm.is_none() { row.rate } else { 0 })];
-        let parts = if one.parts.is_empty() { &idle[..] } else { &one.parts };
+        let alone = [(one.home, if one.swarm.is_none() { row.rate } else { 0 })];
+        let parts = if one.parts.is_empty() { &alone[..] } else { &one.parts };
         for (number, &(cluster, bittorrent)) in parts.iter().enumerate() {
             let share = if one.parts.len() > 1 { bittorrent as f64 / whole as f64 } else { 1.0 };
             let ceiling = (row.ceiling as f64 * share) as u64;
@@ -79,7 +78,7 @@ pub(super) fn make(
             });
         }
     }
-    let unnamed_bittorrent = (sums.newcomers / if idle > 0 { 2.0 } else { 1.0 }) as u64;
+    let unnamed_bittorrent = (sums.newcomers / 2.0) as u64;
     let mut by_member = vec![0; members.len()];
     for (&member, load) in active.iter().zip(&loads) {
         by_member[member] = *load;
@@ -147,15 +146,27 @@ fn rooms(spec: &BandwidthPoolSpec, sums: &Sums, capacities: &[f64], loads: &[u64
     rooms.into_iter().map(|room| part * room).collect()
 }
 
+/// What a named content without viewers gets at each cluster, bytes per second: half of what is kept there for newcomers.
+fn idle(named: &[Named], terms: &[Term], sums: &Sums, capacities: &[f64]) -> Vec<f64> {
+    let whole: f64 = capacities.iter().sum::<f64>().max(1.0);
+    let mut counts = vec![0_usize; capacities.len()];
+    for one in named.iter().filter(|one| one.swarm.is_none() && !terms[one.place].direct) {
+        counts[one.home] += 1;
+    }
+    let each = |(capacity, count): (&f64, &usize)| sums.newcomers * capacity / whole / 2.0 / (*count).max(1) as f64;
+    capacities.iter().zip(&counts).map(each).map(f64::floor).collect()
+}
+
 /// Shares what there is over HTTP, cluster by cluster; what is left for contents that are not named.
-fn serve(named: &mut [Named], presents: &[Present], rooms: &[f64]) -> u64 {
+fn serve(named: &mut [Named], terms: &[Term], presents: &[Present], rooms: &[f64]) -> u64 {
     let mut at_home: Vec<Vec<usize>> = vec![Vec::new(); rooms.len()];
     for (index, one) in named.iter().enumerate() {
         at_home[one.home].push(index);
     }
     let mut unnamed = 0;
     for (room, indices) in rooms.iter().zip(at_home) {
-        let taken: Vec<f64> = indices.iter().map(|&index| presents[named[index].place].http).collect();
+        let places = indices.iter().map(|&index| named[index].place);
+        let taken: Vec<direct::Taken> = places.map(|place| (presents[place].http, terms[place].target)).collect();
         let (rates, left) = direct::share(*room, &taken);
         unnamed += left;
         for (index, rate) in indices.into_iter().zip(rates) {
