@@ -3,6 +3,7 @@
 mod api;
 mod client;
 mod delivery;
+mod seed;
 
 pub use api::{
     ClaimAnswer, ClaimOwner, ClaimRequest, ClaimSync, ClaimSyncAnswer, LiveClaim, RenditionsAnswer, RenditionsRequest,
@@ -12,3 +13,4 @@ pub use client::{Client, ClientError};
 pub use delivery::{
     AnnounceUrls, IntervalSamples, ModelSnapshot, PoolRate, PoolTable, Sample, SampleFlag, SamplesAnswer, TableReceipt,
 };
+pub use seed::SeedAnnounce;
