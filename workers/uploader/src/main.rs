@@ -121,6 +121,8 @@ async fn run(config: Config) -> Result<(), Failure> {
     });
     let site = Site { edge: Some(Arc::clone(&edge)), probes: beside, metrics: metrics.clone() };
     let mut owned = JoinSet::new();
+    // Web seeds are asked for by info hash, also where no peer is served.
+    owned.spawn(Arc::clone(&torrents).follow(stopped.clone()));
     let seeding = peers.map(|listener| {
         let crowds = Crowds::new(Arc::clone(&swarms), !config.bittorrent.no_super_seeding);
         let seeder = Seeder {
@@ -131,7 +133,6 @@ async fn run(config: Config) -> Result<(), Failure> {
             places: peer_places,
             metrics: metrics.clone(),
         };
-        owned.spawn(Arc::clone(&torrents).follow(stopped.clone()));
         owned.spawn(seeding::lend(Arc::clone(&swarms), stopped.clone()));
         tokio::spawn(seeding::serve(listener, Arc::new(seeder), config.drain_delay, closing.clone()))
     });

@@ -100,10 +100,10 @@ impl Index {
         self.find(content).is_some()
     }
 
-    /// The name of a content's swarm.
+    /// The names of a content's torrents.
     #[must_use]
-    pub fn name(&self, content: &ContentId) -> Option<InfoHash> {
-        self.find(content).map(|at| self.entries[at].names[0])
+    pub fn names(&self, content: &ContentId) -> Option<[InfoHash; 2]> {
+        self.find(content).map(|at| self.entries[at].names)
     }
 
     /// Every content.
