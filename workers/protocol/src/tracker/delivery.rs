@@ -212,4 +212,7 @@ pub struct AnnounceUrls {
     pub secret: bool,
     /// Announce URLs, HTTP first; empty when the tracker does not know how peers reach it.
     pub urls: Vec<String>,
+    /// Base URLs of the uploaders that say where clients reach them, of all clusters, each once.
+    #[serde(default)]
+    pub mirrors: Vec<String>,
 }

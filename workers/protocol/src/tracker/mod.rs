@@ -3,6 +3,7 @@
 mod api;
 mod client;
 mod delivery;
+mod seed;
 
 pub use api::{
     ClaimAnswer, ClaimOwner, ClaimRequest, ClaimSync, ClaimSyncAnswer, LiveClaim, RenditionsAnswer, RenditionsRequest,
@@ -13,3 +14,4 @@ pub use delivery::{
     AnnounceUrls, IntervalSamples, ModelSnapshot, PoolRate, PoolSummary, PoolTable, PoolsAnswer, Sample, SampleFlag,
     SamplesAnswer, TableReceipt, UploaderSummary, UploadersAnswer,
 };
+pub use seed::SeedAnnounce;

@@ -19,6 +19,8 @@ use crate::{
 const TTL: Duration = Duration::from_secs(30);
 /// Most uploaders at a time.
 const MAX_UPLOADERS: usize = 1000;
+/// Most mirrors that are named.
+const MAX_MIRRORS: usize = 64;
 
 #[derive(Debug)]
 struct Uploader {
@@ -27,6 +29,8 @@ struct Uploader {
     came: Instant,
     sent_bytes: u64,
     seeder: Seeder,
+    endpoint: Option<String>,
+    draining: bool,
     /// The assignment of its last table, and the generation it had.
     given: Option<(u64, u64)>,
 }
@@ -109,6 +113,17 @@ impl Fleet {
         all
     }
 
+    /// Where clients reach the uploaders that stay, each place once.
+    #[must_use]
+    pub fn mirrors(&self) -> Vec<String> {
+        let staying = self.uploaders.values().filter(|uploader| !uploader.draining);
+        let mut mirrors: Vec<String> = staying.filter_map(|uploader| uploader.endpoint.clone()).collect();
+        mirrors.sort_unstable();
+        mirrors.dedup();
+        mirrors.truncate(MAX_MIRRORS);
+        mirrors
+    }
+
     /// Bytes reported as sent since the start.
     #[must_use]
     pub const fn sent_bytes(&self) -> u64 {
@@ -135,7 +150,8 @@ impl Fleet {
         let seeder = Seeder { name: name.to_owned(), cluster, addresses };
         let given = before.and_then(|(_, given)| given);
         let sent_bytes = sent_before.saturating_add(sent);
-        let uploader = Uploader { capacity: report.capacity, heard: now, came, sent_bytes, seeder, given };
+        let (capacity, endpoint, draining) = (report.capacity, report.endpoint.clone(), report.draining);
+        let uploader = Uploader { capacity, heard: now, came, sent_bytes, seeder, endpoint, draining, given };
         self.uploaders.insert(name.to_owned(), uploader);
         self.sent_bytes = self.sent_bytes.saturating_add(sent);
         let roster = self.refresh(now);
@@ -150,7 +166,8 @@ impl Fleet {
 
     /// Brings owners and assignments up to date; gives the new roster when it changed.
     pub fn refresh(&mut self, now: Instant) -> Option<Roster> {
-        let mut seeders: Vec<Seeder> = self.uploaders.values().map(|uploader| uploader.seeder.clone()).collect();
+        let staying = self.uploaders.values().filter(|uploader| !uploader.draining);
+        let mut seeders: Vec<Seeder> = staying.map(|uploader| uploader.seeder.clone()).collect();
         seeders.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         let tables = self.tables.version(now);
         if self.assignment.tables == tables && self.roster.is_of(&seeders) {
@@ -316,6 +333,31 @@ mod tests {
         // Alone again, "a" gets all it can send.
         assert_eq!(sum(fleet.report("a", &report(900, 3), now + TTL).unwrap().table), 900);
         assert_eq!(fleet.live(now + TTL), 1);
+    }
+
+    #[test]
+    fn who_drains_owns_nothing_and_is_no_mirror() {
+        let (mut fleet, now) = (empty(None, 1), Instant::now());
+        let at = |name: &str, draining| {
+            let bittorrent = vec!["127.0.0.1:6881".parse().unwrap()];
+            UploaderReport { endpoint: Some(format!("http://{name}/")), bittorrent, draining, ..report(1000, 0) }
+        };
+        fleet.report("a", &at("a", false), now).unwrap();
+        let both = fleet.report("b", &at("b", false), now).unwrap().roster.unwrap();
+        assert_eq!((both.len(), fleet.mirrors().len()), (2, 2));
+        let table = PoolTable {
+            generation: 1,
+            ttl_seconds: 20,
+            unnamed: 0,
+            unnamed_bittorrent: 0,
+            rates: vec![rate(1, "", 100)],
+        };
+        fleet.tables_mut().put("p", Arc::new(table), now, Duration::from_secs(20)).unwrap();
+        let left = fleet.report("a", &at("a", true), now).unwrap();
+        assert_eq!(left.roster.unwrap().names().collect::<Vec<_>>(), ["b"]);
+        assert_eq!((left.table.rates.len(), fleet.mirrors()), (0, vec!["http://b/".to_owned()]));
+        let heir = fleet.report("b", &at("b", false), now).unwrap().table;
+        assert_eq!(heir.rates.iter().map(|rate| rate.bittorrent).sum::<u64>(), 100);
     }
 
     #[test]
