@@ -79,7 +79,8 @@ bench-edge: setup ## One file: videocloud's edge, nginx
 	@cargo bench --locked -p videocloud-uploader --bench edge
 bench-transcode: setup tools ## Chunked, whole, and separate encodes
 	@cargo bench --locked -p videocloud-transcoder --bench chunking
-bench-operator: setup ## Memory per object, API writes per video
-	@cargo bench --locked -p videocloud-operator --bench objects
-bench-delivery: setup ## Announces: videocloud, aquatic_udp, opentracker
+bench-operator: setup ## Memory per object, API writes per video, the control loop of a large pool
+	@cargo bench --locked -p videocloud-operator --bench objects --bench pool
+bench-delivery: setup ## Announces: videocloud, aquatic_udp, opentracker; seeding: videocloud, libtorrent
 	@cargo bench --locked -p videocloud-tracker --bench announce
+	@cargo bench --locked -p videocloud-uploader --bench seeding

@@ -121,6 +121,10 @@ pub mod delivery {
     pub const DUPLICATE_CLUSTER: &str = "DuplicateCluster";
     /// The table in force is fresh.
     pub const TABLE_IN_FORCE: &str = "TableInForce";
+    /// The tracker has not finished an interval yet.
+    pub const WAITING_FOR_SAMPLES: &str = "WaitingForSamples";
+    /// The tracker gave no samples of the last interval: it was not solved for.
+    pub const SAMPLES_MISSING: &str = "SamplesMissing";
     /// No active cluster.
     pub const NO_ACTIVE_CLUSTER: &str = "NoActiveCluster";
     /// Needs fit into the capacity.

@@ -18,10 +18,10 @@ use crate::{
     admission,
     apiserver::ApiServer,
     config::Settings,
-    controllers::{self, World, transcode, video},
+    controllers::{self, World, pool, transcode, video},
     events::Events,
     http,
-    index::{Index, follow_cluster, follow_tracker},
+    index::{Index, follow_cluster, follow_samples, follow_tracker},
     jobs::Environment,
     leader::Election,
     metrics::{Controller, Metrics},
@@ -85,6 +85,7 @@ fn world(
         metrics: metrics.clone(),
         environment: Environment { settings: settings.clone(), store, key },
         settings,
+        pools: pool::Pools::default(),
     })
 }
 
@@ -148,8 +149,17 @@ async fn write(world: &Arc<World>, stop: CancellationToken) {
         transcode::reconcile,
         stop.clone(),
     );
+    let pools = controllers::run(
+        Controller::Pool,
+        Arc::clone(world),
+        &index.pools,
+        &index.pool_wakes,
+        pool::reconcile,
+        stop.clone(),
+    );
+    let samples = follow_samples(Arc::clone(index), world.tracker.clone(), stop.clone());
     let admission = admission::admit(Arc::clone(world), stop.clone());
     let sweep = sweep::sweep(Arc::clone(world), stop.clone());
     let predict = predict::predict(Arc::clone(world), stop);
-    tokio::join!(videos, transcodes, admission, sweep, predict);
+    tokio::join!(videos, transcodes, pools, samples, admission, sweep, predict);
 }

@@ -88,3 +88,11 @@ reading YAML and writing it again makes floats of whole numbers. */}}
 {{- define "videocloud.trackerClaim" -}}
 {{- default (printf "%s-tracker" (include "videocloud.fullname" .)) .Values.tracker.persistence.existingClaim -}}
 {{- end -}}
+
+{{/* How peers reach the tracker, as a JSON list. */}}
+{{- define "videocloud.announceUrls" -}}
+{{- $announce := .Values.tracker.announce -}}
+{{- $host := printf "%s-announce.%s.svc:%d" (include "videocloud.fullname" .) .Release.Namespace (int $announce.service.port) -}}
+{{- $own := $announce.enabled | ternary (list (printf "http://%s" $host) (printf "udp://%s" $host)) list -}}
+{{- default $own $announce.urls | toJson -}}
+{{- end -}}

@@ -85,6 +85,9 @@ pub struct BandwidthPoolSpec {
     /// Whether swarms may use what others leave unused.
     #[serde(default)]
     pub borrowing: Borrowing,
+    /// Stops solving. The table in force runs out after three intervals; then uploaders share evenly.
+    #[serde(default)]
+    pub suspend: bool,
     /// Bounds by namespace; none means no bounds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]

@@ -138,6 +138,8 @@ mod tests {
             stalled: false,
             retry: false,
             renditions: 0,
+            ask: None,
+            playback: 0,
         }
     }
 

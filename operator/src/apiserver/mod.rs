@@ -2,12 +2,13 @@
 //!
 //! Rights this operator needs, all that it uses: tenants' namespaces: `list, watch` videoobjects; `list, watch, create, patch,
 //! delete` transcodejobs; `patch` videoobjects/status and transcodejobs/status; `create` events (events.k8s.io). The cluster:
-//! `list, watch` transcodeprofiles. The system namespace: `get, list, watch, create, patch, delete` jobs (batch); `create, patch`
+//! `list, watch` transcodeprofiles, bandwidthpools, uploadclusters and namespaces; `patch` bandwidthpools/status and
+//! uploadclusters/status; in the namespace `default`, where events of such objects go, `create` events. The system namespace: `get, list, watch, create, patch, delete` jobs (batch); `create, patch`
 //! secrets; `get, create, update` leases (coordination.k8s.io). Tenants' namespaces that opt in: `get` secrets and configmaps.
 
 use std::{fmt::Debug, future::Future, time::Duration};
 
-use k8s_openapi::{NamespaceResourceScope, api::batch::v1::Job};
+use k8s_openapi::{ClusterResourceScope, NamespaceResourceScope, api::batch::v1::Job};
 use kube::{
     Api, Client, Resource,
     api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
@@ -166,6 +167,38 @@ impl ApiServer {
         self.call(Verb::ApplyStatus, &K::kind(&()), &name.name, api.patch_status(&name.name, &parameters, &patch))
             .await
             .map(drop)
+    }
+
+    /// Writes the status of a cluster-scoped object by server-side apply, over the version named or not at all; without one, over
+    /// any. Returns the version it made.
+    ///
+    /// # Errors
+    /// [`ApiError`], a conflict when the object is of another version by now.
+    pub async fn commit_status<K, S>(
+        &self,
+        object: &K,
+        manager: &str,
+        version: Option<&str>,
+        status: &S,
+    ) -> Result<Option<String>, ApiError>
+    where
+        K: Resource<Scope = ClusterResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
+        S: Serialize + Sync,
+    {
+        let name = object.meta().name.clone().unwrap_or_default();
+        let mut metadata = json!({ "name": name, "uid": object.meta().uid });
+        if let Some(version) = version {
+            metadata["resourceVersion"] = version.into();
+        }
+        let body = json!({
+            "apiVersion": K::api_version(&()), "kind": K::kind(&()), "metadata": metadata, "status": status,
+        });
+        let api: Api<K> = Api::all(self.client.clone());
+        let parameters = PatchParams::apply(manager).force();
+        let patch = Patch::Apply(&body);
+        let written =
+            self.call(Verb::ApplyStatus, &K::kind(&()), &name, api.patch_status(&name, &parameters, &patch)).await?;
+        Ok(written.meta().resource_version.clone())
     }
 
     /// Sets one annotation.

@@ -34,6 +34,12 @@ pub struct ControlFlags {
     /// while less than half of --max-transcodes is used; 0 for none.
     #[arg(long, env = "VIDEOCLOUD_OPERATOR_PREDICT", default_value_t = 0)]
     pub predict: usize,
+    /// Only these BandwidthPools are solved, comma-separated: for several operators in one cluster. Empty: all.
+    #[arg(long, env = "VIDEOCLOUD_OPERATOR_POOLS", value_delimiter = ',')]
+    pub pools: Vec<String>,
+    /// The BandwidthPool of videos that name none.
+    #[arg(long, env = "VIDEOCLOUD_OPERATOR_DEFAULT_POOL", default_value = "default")]
+    pub default_pool: String,
     /// Times a Job that ended without a result (a lost node, a lost tracker database) is made again before its video fails.
     #[arg(long, env = "VIDEOCLOUD_OPERATOR_MAX_ATTEMPTS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_attempts: u32,

@@ -2,6 +2,7 @@
 //! the [`World`].
 
 mod backoff;
+pub mod pool;
 mod runner;
 pub mod transcode;
 pub mod video;
@@ -38,6 +39,8 @@ pub struct World {
     pub settings: Settings,
     /// What Jobs share.
     pub environment: Environment,
+    /// What this leader remembers of pools.
+    pub pools: pool::Pools,
 }
 
 /// Why a pass failed. It is tried again with back-off.
@@ -49,6 +52,9 @@ pub enum Error {
     /// The tracker.
     #[error(transparent)]
     Tracker(#[from] ClientError),
+    /// A pool could not be solved.
+    #[error("failed to solve: {0}")]
+    Arithmetic(String),
     /// A pass kept learning something new.
     #[error("failed to settle within {0} rounds")]
     Restless(u32),

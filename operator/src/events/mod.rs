@@ -76,7 +76,12 @@ impl Events {
             metadata: ObjectMeta {
                 // Unique without a second call, and readable: what every event writer does.
                 name: Some(format!("{name:.200}.{:016x}", rand::random::<u64>())),
-                namespace: regarding.namespace.clone(),
+                // Events of objects without a namespace are kept in this one: so the API server has it.
+                namespace: regarding
+                    .namespace
+                    .clone()
+                    .filter(|namespace| !namespace.is_empty())
+                    .or(Some("default".into())),
                 ..ObjectMeta::default()
             },
             event_time: Some(MicroTime(now)),

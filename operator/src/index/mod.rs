@@ -3,6 +3,7 @@
 //!
 //! Each change wakes exactly those it matters to ([`changes`]). Locks are held for the time of a look-up and never across a wait.
 
+mod asks;
 mod cache;
 mod changes;
 mod group;
@@ -10,6 +11,8 @@ mod jobs;
 mod ledger;
 mod name;
 mod poll;
+mod pools;
+mod samples;
 mod tasks;
 mod transcodes;
 mod videos;
@@ -23,19 +26,24 @@ use std::{
 };
 
 use tokio::sync::Notify;
-use videocloud_crds::{TranscodeJob, TranscodeJobStatus, TranscodeProfile, VideoObject, VideoObjectStatus};
+use videocloud_crds::{
+    BandwidthPool, BandwidthPoolStatus, TranscodeJob, TranscodeJobStatus, TranscodeProfile, UploadCluster, VideoObject,
+    VideoObjectStatus,
+};
 use videocloud_protocol::{
     failure::FailureClass,
     ids::{ClaimKey, ContentId, RenditionKey, RunId, TaskId},
     task::TaskState,
 };
 
+pub use asks::{Ask, Wanted};
 pub use cache::Cache;
 pub use changes::Departed;
 pub use jobs::{JobRow, JobRows, JobState, WatchedJob};
 pub use ledger::{Ledger, Resolved};
 pub use name::Named;
 pub use poll::follow_tracker;
+pub use samples::{Health, Measured, follow_samples};
 pub(crate) use tasks::SOURCE_STATES;
 pub use tasks::{Changed, Mark, TaskRow, TaskTable, Transfers};
 pub use transcodes::{Demand, TranscodeRow, TranscodeRows};
@@ -72,6 +80,17 @@ pub struct Written<S> {
     pub status: S,
 }
 
+/// A status of a pool that was committed: what a pass goes by until the watch shows it.
+#[derive(Debug, Clone)]
+pub struct Committed {
+    /// The version it was written over.
+    pub over: Option<String>,
+    /// The version it made.
+    pub version: Option<String>,
+    /// The status.
+    pub status: BandwidthPoolStatus,
+}
+
 /// Rows and tables, under one lock.
 #[derive(Debug, Default)]
 pub struct State {
@@ -105,8 +124,14 @@ pub struct State {
     pub progress_written: HashMap<String, Instant>,
     /// Ended Jobs whose result may not have been read yet.
     unsettled: BTreeMap<String, Mark>,
+    /// Labels of namespaces, for the tenants of pools.
+    pub namespaces: HashMap<Arc<str>, BTreeMap<String, String>>,
+    /// Commits of pools on their way to the watch, by uid.
+    pub committed_pools: HashMap<String, Committed>,
     /// Objects that went and were not swept yet.
     departed: Vec<Departed>,
+    /// Pools that went and are not forgotten by the tracker yet.
+    departed_pools: BTreeSet<String>,
 }
 
 /// The index.
@@ -118,6 +143,14 @@ pub struct Index {
     pub transcodes: Cache<TranscodeJob>,
     /// TranscodeProfiles, pruned.
     pub profiles: Cache<TranscodeProfile>,
+    /// BandwidthPools, pruned.
+    pub pools: Cache<BandwidthPool>,
+    /// UploadClusters, pruned.
+    pub clusters: Cache<UploadCluster>,
+    /// What the tracker measured last.
+    pub measured: Measured,
+    /// BandwidthPools to look at.
+    pub pool_wakes: WakeQueue,
     /// VideoObjects to look at.
     pub video_wakes: WakeQueue,
     /// TranscodeJobs to look at.

@@ -1,6 +1,6 @@
 //! Rows of VideoObjects: what admission and the sweep need of each, found by claim key.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use videocloud_crds::{VideoObject, conditions};
 use videocloud_protocol::{
@@ -8,7 +8,11 @@ use videocloud_protocol::{
     tracker::{ClaimOwner, LiveClaim},
 };
 
-use super::{Named, group::Group};
+use super::{
+    Named,
+    asks::{self, Ask, Wanted},
+    group::Group,
+};
 use crate::{controllers::video::Wish, status};
 
 /// What a VideoObject is to the rest of the operator.
@@ -32,6 +36,10 @@ pub struct VideoRow {
     pub retry: bool,
     /// Renditions its spec asks for.
     pub renditions: u8,
+    /// What it asks of its pool; `None` for the usual.
+    pub ask: Option<Box<Ask>>,
+    /// The rate at which its original plays, bytes per second; 0 while it is not known.
+    pub playback: u32,
 }
 
 impl VideoRow {
@@ -51,6 +59,8 @@ impl VideoRow {
             stalled: failed && current,
             retry: failed && !current,
             renditions: u8::try_from(video.spec.renditions.len()).unwrap_or(u8::MAX),
+            ask: Ask::of(video),
+            playback: asks::playback(video),
         }
     }
 
@@ -137,6 +147,12 @@ impl VideoRows {
         self.rows.iter().filter_map(claim).collect()
     }
 
+    /// The contents that `pool` pays for, and what each of their videos asks.
+    #[must_use]
+    pub fn wanted(&self, pool: &str, default_pool: &str) -> BTreeMap<ContentId, Vec<Wanted>> {
+        asks::wanted(self.rows.iter(), pool, default_pool)
+    }
+
     /// Number of rows.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -170,6 +186,8 @@ mod tests {
             stalled: false,
             retry: false,
             renditions: 0,
+            ask: None,
+            playback: 0,
         }
     }
 

@@ -9,6 +9,7 @@ use std::{
 };
 
 use futures::{StreamExt, TryStreamExt, stream::SelectAll};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client, Resource,
     core::NamespaceResourceScope,
@@ -17,7 +18,7 @@ use kube::{
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use videocloud_crds::TranscodeProfile;
+use videocloud_crds::{BandwidthPool, TranscodeProfile, UploadCluster};
 
 use super::{Index, Named, WatchedJob};
 use crate::{config::Settings, jobs::labels};
@@ -29,8 +30,8 @@ enum Change<K> {
     Gone(Named),
 }
 
-/// Follows VideoObjects, TranscodeJobs, TranscodeProfiles and Jobs into `index` until `stop`. `ready` turns true once every
-/// object has been seen once.
+/// Follows VideoObjects, TranscodeJobs, TranscodeProfiles, BandwidthPools, UploadClusters, Namespaces and Jobs into `index` until
+/// `stop`. `ready` turns true once every object has been seen once.
 pub async fn follow_cluster(
     index: Arc<Index>,
     client: Client,
@@ -40,7 +41,7 @@ pub async fn follow_cluster(
 ) {
     let namespaces = &settings.watch_namespaces;
     let (plain, ours) = (config(), config().labels(&format!("{}={}", labels::MANAGED_BY, labels::MANAGER)));
-    let seen = Seen::new(4, ready);
+    let seen = Seen::new(7, ready);
     let videos = Sink {
         tell: |change| match change {
             Change::Applied(mut video) => {
@@ -77,6 +78,45 @@ pub async fn follow_cluster(
         },
         known: |namespace: Option<&str>| index.profiles.names(namespace),
     };
+    let is_ours = |pool: Option<&str>| {
+        let named = &settings.control.pools;
+        named.is_empty() || named.iter().any(|name| Some(name.as_str()) == pool)
+    };
+    let pools = Sink {
+        tell: |change: Change<BandwidthPool>| match change {
+            Change::Applied(pool) if !is_ours(pool.metadata.name.as_deref()) => {}
+            Change::Applied(mut pool) => {
+                let name = index.pools.put(&mut pool);
+                index.pool_changed(&name, &pool);
+            }
+            Change::Gone(name) if !is_ours(Some(&*name.name)) => {}
+            Change::Gone(name) => {
+                index.pools.remove(&name);
+                index.pool_gone(&name);
+            }
+        },
+        known: |namespace: Option<&str>| index.pools.names(namespace),
+    };
+    let clusters = Sink {
+        tell: |change: Change<UploadCluster>| match change {
+            Change::Applied(mut cluster) => {
+                index.clusters.put(&mut cluster);
+                index.cluster_changed(&cluster);
+            }
+            Change::Gone(name) => {
+                index.clusters.remove(&name);
+                index.cluster_gone();
+            }
+        },
+        known: |namespace: Option<&str>| index.clusters.names(namespace),
+    };
+    let labelled = Sink {
+        tell: |change: Change<Namespace>| match change {
+            Change::Applied(namespace) => index.namespace_changed(&Named::of(&namespace), &namespace),
+            Change::Gone(name) => index.namespace_gone(&name),
+        },
+        known: |_: Option<&str>| index.state().namespaces.keys().map(|name| Named::new("", name)).collect(),
+    };
     let jobs = Sink {
         tell: |change: Change<WatchedJob>| match change {
             Change::Applied(job) => index.job_changed(&job),
@@ -94,6 +134,9 @@ pub async fn follow_cluster(
             follow(scopes(&client, namespaces), &plain, videos, &seen),
             follow(scopes(&client, namespaces), &plain, transcodes, &seen),
             follow(vec![(None, Api::all(client.clone()))], &plain, profiles, &seen),
+            follow(vec![(None, Api::all(client.clone()))], &plain, pools, &seen),
+            follow(vec![(None, Api::all(client.clone()))], &plain, clusters, &seen),
+            follow(vec![(None, Api::all(client.clone()))], &plain, labelled, &seen),
             follow(vec![system], &ours, jobs, &seen),
         )
     };

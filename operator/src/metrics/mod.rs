@@ -1,6 +1,8 @@
 //! What the operator says of itself at `/metrics`: names `videocloud_operator_<noun>_<unit>`, labels bounded by types, gauges
 //! gathered from the index at scrape time.
 
+mod pools;
+
 use std::{
     sync::{
         Arc,
@@ -24,6 +26,8 @@ use prometheus_client::{
 use videocloud_protocol::failure::reason;
 
 use crate::index::{Index, SOURCE_STATES, Transfers};
+pub use pools::PoolGauges;
+use pools::Pools;
 
 /// A controller, as a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
@@ -32,6 +36,8 @@ pub enum Controller {
     Video,
     /// TranscodeJobs.
     Transcode,
+    /// BandwidthPools.
+    Pool,
 }
 
 /// How a pass ended, as a label.
@@ -197,6 +203,7 @@ pub struct Metrics {
     quiet_downloads: Gauge<u64, AtomicU64>,
     sources: Family<SourceLabels, Gauge>,
     dropped: Family<ReasonLabels, Counter>,
+    pools: Pools,
 }
 
 impl std::fmt::Debug for Metrics {
@@ -257,6 +264,7 @@ impl Metrics {
         registry.register("download_sources", "Sources of all running downloads, by state", sources.clone());
         let dropped = Family::default();
         registry.register("dropped_sources", "Sources that were given up, by reason", dropped.clone());
+        let pools = Pools::register(&mut registry);
         registry.register("build", "The version that runs", Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]));
         Self {
             registry: Arc::new(registry),
@@ -276,6 +284,7 @@ impl Metrics {
             quiet_downloads,
             sources,
             dropped,
+            pools,
         }
     }
 
@@ -339,10 +348,14 @@ impl Metrics {
         count("VideoObject", state.videos.len());
         count("TranscodeJob", state.transcodes.len());
         count("TranscodeProfile", index.profiles.len());
+        count("BandwidthPool", index.pools.len());
+        count("UploadCluster", index.clusters.len());
         count("Job", state.jobs.iter().count());
-        for (controller, queue) in
-            [(Controller::Video, &index.video_wakes), (Controller::Transcode, &index.transcode_wakes)]
-        {
+        for (controller, queue) in [
+            (Controller::Video, &index.video_wakes),
+            (Controller::Transcode, &index.transcode_wakes),
+            (Controller::Pool, &index.pool_wakes),
+        ] {
             let number = i64::try_from(queue.len()).unwrap_or(i64::MAX);
             self.queue.get_or_create(&ControllerLabels { controller }).set(number);
         }

@@ -136,6 +136,8 @@ mod tests {
             stalled: false,
             retry: false,
             renditions: 1,
+            ask: None,
+            playback: 0,
         };
         state.videos.put(&Named::new("team", name), row);
     }

@@ -1,4 +1,4 @@
-//! Removes what nobody owns any more: claims, publications, Jobs. There are no finalizers on tenants' objects, so nothing a
+//! Removes what nobody owns any more: claims, publications, Jobs, tables of pools. There are no finalizers on tenants' objects, so nothing a
 //! tenant does can hang on this operator; what it leaves behind is found here, soon after a deletion and from time to time.
 
 mod orphans;
@@ -8,7 +8,12 @@ use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 use videocloud_protocol::{ids::TaskId, tracker::ClaimSync};
 
-use crate::{admission, controllers::World, index::Departed, metrics};
+use crate::{
+    admission,
+    controllers::World,
+    index::{Departed, Named},
+    metrics,
+};
 pub use orphans::{Orphan, orphans};
 
 /// Changes that come together are swept together.
@@ -30,8 +35,9 @@ pub async fn sweep(world: Arc<World>, stop: CancellationToken) {
         }
         tokio::time::sleep(GATHER).await;
         let departed = world.index.take_departed();
+        let pools = world.index.take_departed_pools();
         sync |= !departed.is_empty();
-        match once(&world, &departed, sync).await {
+        match once(&world, &departed, &pools, sync).await {
             Ok(()) => {
                 pause = world.settings.control.sweep_interval;
                 sync = false;
@@ -40,6 +46,7 @@ pub async fn sweep(world: Arc<World>, stop: CancellationToken) {
                 world.metrics.step(metrics::Step::Failed);
                 tracing::warn!(%error, "failed to sweep, trying again");
                 world.index.put_departed(departed);
+                world.index.put_departed_pools(pools);
                 pause = AGAIN;
             }
         }
@@ -47,7 +54,7 @@ pub async fn sweep(world: Arc<World>, stop: CancellationToken) {
 }
 
 /// One sweep. Jobs go first: they cost most.
-async fn once(world: &World, departed: &[Departed], sync: bool) -> Result<(), anyhow::Error> {
+async fn once(world: &World, departed: &[Departed], pools: &[String], sync: bool) -> Result<(), anyhow::Error> {
     let orphans = orphans(&world.index.state(), departed);
     for Orphan { task, job } in orphans {
         admission::remove(world, &task, job.as_deref()).await?;
@@ -60,7 +67,16 @@ async fn once(world: &World, departed: &[Departed], sync: bool) -> Result<(), an
             world.tracker.unpublish(&name.namespace, &name.name).await?;
         }
     }
+    for pool in pools {
+        forget_pool(world, pool).await?;
+    }
     if sync {
+        // Pools that went while nobody led.
+        for pool in world.tracker.pools().await?.pools {
+            if world.index.pools.get(&Named::new("", &pool.name)).is_none() {
+                forget_pool(world, &pool.name).await?;
+            }
+        }
         let claims = world.index.state().videos.live_claims();
         let answer = world.tracker.sync_claims(&ClaimSync { claims, grace_seconds: GRACE_SECONDS }).await?;
         for key in answer.abandoned {
@@ -68,6 +84,17 @@ async fn once(world: &World, departed: &[Departed], sync: bool) -> Result<(), an
                 admission::remove(world, &TaskId::download(&key), None).await?;
             }
         }
+    }
+    Ok(())
+}
+
+/// Has the tracker forget a pool's table and models.
+async fn forget_pool(world: &World, pool: &str) -> Result<(), anyhow::Error> {
+    if world.index.pools.get(&Named::new("", pool)).is_none() {
+        world.pools.forget(pool);
+        world.tracker.delete_pool(pool).await?;
+        world.metrics.pool_gone(pool);
+        tracing::info!(pool, "forgot a pool");
     }
     Ok(())
 }

@@ -9,5 +9,6 @@ mod deletion;
 mod faults;
 mod line;
 mod path;
+mod pools;
 mod sources;
 mod support;

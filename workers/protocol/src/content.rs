@@ -49,6 +49,36 @@ pub struct ContentManifest {
     pub created: u64,
 }
 
+impl ContentManifest {
+    /// What the file is called where nobody gave it a name, as in its torrent: the front of its id, and an extension by its type.
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        format!("{}.{}", &self.id.to_string()[..16], extension(&self.mime))
+    }
+}
+
+/// Extension of the files of a MIME type, `bin` where none is known.
+#[must_use]
+pub fn extension(mime: &str) -> &'static str {
+    match mime {
+        "video/mp4" => "mp4",
+        "video/quicktime" => "mov",
+        "video/webm" => "webm",
+        "video/x-matroska" => "mkv",
+        "video/mp2t" => "ts",
+        "video/mpeg" => "mpg",
+        "video/x-msvideo" => "avi",
+        "video/x-flv" => "flv",
+        "video/3gpp" => "3gp",
+        "video/ogg" => "ogv",
+        "audio/mpeg" => "mp3",
+        "audio/mp4" => "m4a",
+        "audio/ogg" => "ogg",
+        "audio/flac" => "flac",
+        _ => "bin",
+    }
+}
+
 /// Hashes by which other protocols know the same bytes, lower-case hex. Any one finds all the others (Open-P2SP, section 1).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -199,6 +199,7 @@ impl Store {
             return Ok(false);
         }
         self.objects().delete(&layout::blob(id)).await?;
+        self.objects().delete(&layout::torrent(id)).await?;
         if left == Left::Nothing {
             // Nobody commits over a tombstone that is not done, so this one is still there.
             self.objects().delete(&path).await?;

@@ -39,6 +39,8 @@ impl fmt::Display for ObjectPath {
 pub(crate) const BLOBS: &str = "blobs";
 /// Folder of all content manifests.
 pub(crate) const CONTENTS: &str = "contents";
+/// Folder of all contents' torrents.
+pub(crate) const TORRENTS: &str = "torrents";
 /// Folder of all rendition manifests.
 pub(crate) const RENDITIONS: &str = "renditions";
 /// Folder of all rendition trees.
@@ -57,6 +59,12 @@ pub(crate) fn blob(id: &ContentId) -> ObjectPath {
 /// The manifest of a content: its commit point.
 pub(crate) fn content(id: &ContentId) -> ObjectPath {
     ObjectPath(format!("{CONTENTS}/{id}.json"))
+}
+
+/// The torrent of a content.
+pub(crate) fn torrent(id: &ContentId) -> ObjectPath {
+    let id = id.to_string();
+    ObjectPath(format!("{TORRENTS}/{}/{id}.torrent", &id[..2]))
 }
 
 /// The manifest of a rendition: its commit point.

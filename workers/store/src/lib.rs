@@ -22,6 +22,7 @@ mod runs;
 mod space;
 mod staging;
 mod sweep;
+mod torrents;
 mod trees;
 
 use std::{

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, ValueEnum};
 use url::Url;
 use videocloud_store::StoreUrl;
 
@@ -20,6 +20,9 @@ Addresses it answers:
   /v/<namespace>/<name>/hls/master.m3u8    HLS        /v/<namespace>/<name>/file              the original
   /v/<namespace>/<name>/dash/manifest.mpd  DASH       /v/<namespace>/<name>/<rendition>.mp4   progressive
   /v/<namespace>/<name>/poster.jpg         poster     /c/<content id>                         a public content
+  /v/<namespace>/<name>/file.torrent       torrent    /c/<content id>.torrent                 its torrent (.v2.torrent: BEP 52)
+  /v/<namespace>/<name>/file.meta4         Metalink   /c/<content id>.meta4                   its Metalink
+  /ws/<info hash>/<file>                   web seed
 
 Environment beside the flags' own:
   RUST_LOG                                 what to log, for example info or videocloud_uploader=debug (default: info)
@@ -30,8 +33,10 @@ Exit codes:
   1  could not start: the store, a file or an address; the message says which
   2  wrong usage";
 
-/// The HTTP edge of a cluster: serves published videos and public contents from the store, each held to the rate the tracker
-/// gives it.
+/// The HTTP edge and BitTorrent seeder of a cluster: serves published videos and public contents from the store, each held to the
+/// rate that the tracker or a table gives it.
+///
+/// Alone: videocloud-uploader --store URL --tracker URL --http ADDR --bittorrent ADDR, beside videocloud-tracker --open
 #[derive(Debug, Parser)]
 #[command(name = "videocloud-uploader", version, after_help = AFTER_HELP)]
 pub struct Config {
@@ -59,7 +64,11 @@ pub struct Config {
     /// Most it sends of all contents together, bytes per second [default: no limit].
     #[arg(long, env = "VIDEOCLOUD_UPLOADER_CAPACITY", value_name = "BYTES_PER_SECOND")]
     pub capacity: Option<u64>,
-    /// Rate of each content while the tracker gives none, bytes per second [default: the capacity].
+    /// A CSV file `content,bittorrent,http` of rates in bytes per second, read again when it changes; * stands for all other contents.
+    /// The tracker's rates do not count then.
+    #[arg(long, env = "VIDEOCLOUD_UPLOADER_TABLE", value_name = "FILE")]
+    pub table: Option<PathBuf>,
+    /// Rate of each content while neither the tracker nor a table gives one, bytes per second [default: the capacity].
     #[arg(long, env = "VIDEOCLOUD_UPLOADER_OFFLINE_RATE", value_name = "BYTES_PER_SECOND")]
     pub offline_rate: Option<u64>,
     /// File with the key that signed links are checked with, at least 16 bytes. Without it nothing but public videos is served.
@@ -109,9 +118,51 @@ pub struct Config {
         value_name = "DURATION"
     )]
     pub drain_timeout: Duration,
+    /// The seeder.
+    #[command(flatten)]
+    pub bittorrent: BitTorrent,
     /// Form of the log on standard error.
     #[arg(long, env = "VIDEOCLOUD_UPLOADER_LOG_FORMAT", value_enum, default_value = "text")]
     pub log_format: LogFormat,
+}
+
+/// Flags of the seeder.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "BitTorrent")]
+pub struct BitTorrent {
+    /// Address to seed torrents on, for example 0.0.0.0:6881; without it nothing is seeded.
+    #[arg(long = "bittorrent", env = "VIDEOCLOUD_UPLOADER_BITTORRENT", value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// Where peers reach it, at most 4 addresses with ports [default: the address of --bittorrent, if it is one of its own].
+    #[arg(long, env = "VIDEOCLOUD_UPLOADER_PEER_ENDPOINT", value_delimiter = ',', value_name = "ADDR")]
+    pub peer_endpoint: Vec<SocketAddr>,
+    /// Cluster in reports to the tracker.
+    #[arg(long, env = "VIDEOCLOUD_UPLOADER_CLUSTER", default_value = "", value_name = "NAME")]
+    pub cluster: String,
+    /// Peers at a time.
+    #[arg(long, env = "VIDEOCLOUD_UPLOADER_MAX_PEERS", default_value_t = 5_000, value_name = "COUNT")]
+    pub max_peers: usize,
+    /// Peers at a time from one IPv4 address or IPv6 /64; 0 for no limit.
+    #[arg(long, env = "VIDEOCLOUD_UPLOADER_MAX_PEERS_PER_ADDRESS", default_value_t = 32, value_name = "COUNT")]
+    pub max_peers_per_address: usize,
+    /// Torrents that are made here may be shared beyond our trackers (no private flag). Those that a manifest names stay as they are.
+    #[arg(long, env = "VIDEOCLOUD_UPLOADER_PUBLIC_TORRENTS")]
+    pub public_torrents: bool,
+    /// Tell every peer of everything at once, also where no other seed is.
+    #[arg(long, env = "VIDEOCLOUD_UPLOADER_NO_SUPER_SEEDING")]
+    pub no_super_seeding: bool,
+}
+
+impl BitTorrent {
+    /// Where peers reach a seeder that listens at `listening`.
+    #[must_use]
+    pub fn endpoints(&self, listening: SocketAddr) -> Vec<SocketAddr> {
+        match self.peer_endpoint.as_slice() {
+            [] if listening.ip().is_unspecified() => Vec::new(),
+            [] => vec![listening],
+            given => given.iter().copied().take(4).collect(),
+        }
+    }
 }
 
 /// Reads a whole number with a unit: `ms`, `s` or `m`; a bare number is seconds.
@@ -136,6 +187,12 @@ mod tests {
     #[test]
     fn flags_are_consistent_and_durations_are_read() {
         Config::command().debug_assert();
+        let seeder = |flags: &[&str]| {
+            let config = Config::parse_from([&["uploader", "--store", "/s", "--bittorrent", "[::]:1"], flags].concat());
+            config.bittorrent.endpoints(config.bittorrent.listen.unwrap_or(config.http))
+        };
+        assert!(seeder(&[]).is_empty());
+        assert_eq!(seeder(&["--peer-endpoint", "192.0.2.1:1,[2001:db8::1]:1"]).len(), 2);
         assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
         assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
         for bad in ["", "s", "-1s", "1h", "99999999999s"] {

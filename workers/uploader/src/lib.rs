@@ -1,7 +1,8 @@
-//! The HTTP edge of one member cluster; the BitTorrent seeder joins as further folders.
+//! What one member cluster sends: an HTTP edge, and a BitTorrent seeder beside it.
 //!
 //! A request goes from [`connections`] to [`edge`], which asks the [`catalogue`] what is published, takes bytes from [`source`]
-//! and sends them at the rate [`rates`] allows. [`report`] tells the tracker what was sent and brings the next table.
+//! and sends them at the rate [`rates`] allows. Peers come to [`seeding`], which finds what they want in [`torrents`] and sends it by the
+//! same means. [`report`] tells the tracker what was sent and brings the next table.
 
 pub mod catalogue;
 pub mod config;
@@ -12,5 +13,7 @@ pub mod probes;
 pub mod pulse;
 pub mod rates;
 pub mod report;
+pub mod seeding;
 pub mod semantics;
 pub mod source;
+pub mod torrents;

@@ -7,21 +7,28 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
+    task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
-use videocloud_protocol::{token::TokenKey, tracker::Client};
+use videocloud_protocol::{
+    peer_wire::handshake::new_peer_id,
+    token::TokenKey,
+    tracker::{Client, UploaderTable},
+};
 use videocloud_store::Store;
 use videocloud_uploader::{
-    catalogue::Catalogue,
+    catalogue::{Catalogue, Standing},
     config::{Config, LogFormat},
     connections::{self, Drain, Limits, Places, Site},
     edge::{Edge, Settings},
     metrics::Metrics,
     probes::Probes,
-    rates::{Swarms, UNLIMITED},
+    rates::{Swarms, UNLIMITED, file::TableFile},
     report::Reporter,
+    seeding::{self, Announcer, Crowds, Seeder},
     source::{Library, buffers::Buffers, cache::Blocks, file::Files},
+    torrents::Collection,
 };
 
 type Failure = Box<dyn std::error::Error>;
@@ -53,18 +60,33 @@ async fn run(config: Config) -> Result<(), Failure> {
     let (mut terminated, mut interrupted) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     raise_file_limit();
     let store = Store::open_to_read(&config.store)?;
-    let tracker = tracker(&config)?;
+    let standing = tracker(&config)?.map(|tracker| Arc::new(Standing::new(tracker)));
     let capacity = config.capacity.unwrap_or(UNLIMITED);
-    let swarms = Arc::new(Swarms::new(capacity, config.offline_rate.unwrap_or(capacity)));
+    let fallback = config.offline_rate.unwrap_or(capacity);
+    let swarms = Arc::new(Swarms::new(capacity, fallback));
+    let table = table(&config, fallback, &swarms)?;
     let metrics = Metrics::new();
     let buffers = Buffers::new(config.buffer_mib.saturating_mul(1 << 20));
+    let blocks = Blocks::new(config.cache_mib.saturating_mul(1 << 20));
+    let library = Arc::new(Library::new(store.clone(), Files::new(buffers.clone()), blocks));
+    let torrents = Collection::new(store.clone(), Arc::clone(&library), !config.bittorrent.public_torrents);
+    let peer = new_peer_id();
+    let peers = match config.bittorrent.listen {
+        Some(address) => Some(listen(address, "--bittorrent").await?),
+        None => None,
+    };
+    let bittorrent = peers.as_ref().map(TcpListener::local_addr).transpose()?;
+    let announcer = standing
+        .clone()
+        .zip(bittorrent)
+        .map(|(standing, address)| Arc::new(Announcer::new(standing, Arc::clone(&torrents), peer, address.port())));
+    let endpoint = config.endpoint.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
     let edge = Arc::new(Edge::new(Settings {
-        catalogue: Catalogue::new(tracker.clone(), store.clone()),
-        library: Library::new(
-            store,
-            Files::new(buffers.clone()),
-            Blocks::new(config.cache_mib.saturating_mul(1 << 20)),
-        ),
+        catalogue: Catalogue::new(standing.clone(), store),
+        library: Arc::clone(&library),
+        torrents: Arc::clone(&torrents),
+        announcer: announcer.clone(),
+        endpoint: endpoint.clone(),
         swarms: Arc::clone(&swarms),
         signing_key: config.signing_key_file.as_deref().map(TokenKey::read).transpose()?,
         metrics: metrics.clone(),
@@ -81,7 +103,16 @@ async fn run(config: Config) -> Result<(), Failure> {
     let (closing, stopped) = (CancellationToken::new(), CancellationToken::new());
     let limits = Limits { total: config.max_connections, per_address: config.max_connections_per_address };
     let places = Places::new(limits);
-    let probes = Probes { edge: Arc::clone(&edge), places: Arc::clone(&places), buffers, closing: closing.clone() };
+    let peer_limits =
+        Limits { total: config.bittorrent.max_peers, per_address: config.bittorrent.max_peers_per_address };
+    let peer_places = Places::new(peer_limits);
+    let probes = Probes {
+        edge: Arc::clone(&edge),
+        places: Arc::clone(&places),
+        peers: Arc::clone(&peer_places),
+        buffers,
+        closing: closing.clone(),
+    };
     let beside = watchers.is_none().then(|| probes.clone());
     let watching = watchers.map(|watchers| {
         let site = Site { edge: None, probes: Some(probes), metrics: metrics.clone() };
@@ -90,12 +121,40 @@ async fn run(config: Config) -> Result<(), Failure> {
         tokio::spawn(connections::serve(watchers, site, places, drain, stopped.clone()))
     });
     let site = Site { edge: Some(Arc::clone(&edge)), probes: beside, metrics: metrics.clone() };
-    let reports = tracker.map(|tracker| {
+    let mut owned = JoinSet::new();
+    // Web seeds are asked for by info hash, also where no peer is served.
+    owned.spawn(Arc::clone(&torrents).follow(stopped.clone()));
+    let seeding = peers.map(|listener| {
+        let crowds = Crowds::new(Arc::clone(&swarms), !config.bittorrent.no_super_seeding);
+        let seeder = Seeder {
+            torrents: Arc::clone(&torrents),
+            library,
+            crowds,
+            peer,
+            places: peer_places,
+            metrics: metrics.clone(),
+        };
+        owned.spawn(seeding::lend(Arc::clone(&swarms), stopped.clone()));
+        tokio::spawn(seeding::serve(listener, Arc::new(seeder), config.drain_delay, closing.clone()))
+    });
+    if let Some(announcer) = announcer {
+        // It says goodbye when peers are to come no more.
+        owned.spawn(announcer.run(closing.clone()));
+    }
+    let own_table = table.is_some();
+    if let Some((file, read)) = table {
+        owned.spawn(file.follow(read, stopped.clone()));
+    }
+    let reports = standing.map(|standing| {
         let reporter = Reporter {
-            tracker,
+            standing,
             name: config.name.clone().unwrap_or_else(host_name),
             capacity,
-            endpoint: config.endpoint.as_ref().map(ToString::to_string),
+            endpoint,
+            cluster: config.bittorrent.cluster.clone(),
+            bittorrent: bittorrent.map(|address| config.bittorrent.endpoints(address)).unwrap_or_default(),
+            own_table,
+            draining: closing.clone(),
             interval: config.report_interval,
             swarms,
             metrics,
@@ -105,7 +164,8 @@ async fn run(config: Config) -> Result<(), Failure> {
     let tidying = tokio::spawn(tidy(Arc::clone(&edge), stopped.clone()));
     let drain = Drain { delay: config.drain_delay, timeout: config.drain_timeout };
     let served = tokio::spawn(connections::serve(viewers, site, places, drain, closing.clone()));
-    tracing::info!(%http, metrics = %metrics_address, version = env!("CARGO_PKG_VERSION"), "serving");
+    let peers_at = bittorrent.map(|address| address.to_string()).unwrap_or_default();
+    tracing::info!(%http, bittorrent = peers_at, metrics = %metrics_address, version = env!("CARGO_PKG_VERSION"), "serving");
     tokio::select! {
         _ = terminated.recv() => {}
         _ = interrupted.recv() => {}
@@ -113,7 +173,11 @@ async fn run(config: Config) -> Result<(), Failure> {
     tracing::info!("stopping");
     closing.cancel();
     served.await?;
+    if let Some(seeding) = seeding {
+        seeding.await?;
+    }
     stopped.cancel();
+    while owned.join_next().await.transpose()?.is_some() {}
     if let Some(reports) = reports {
         reports.await?;
     }
@@ -135,6 +199,14 @@ fn tracker(config: &Config) -> Result<Option<Client>, Failure> {
         None => String::new(),
     };
     Ok(Some(Client::new(url.clone(), token)?))
+}
+
+/// The table of rates, if there is one, and what it says now.
+fn table(config: &Config, fallback: u64, swarms: &Arc<Swarms>) -> Result<Option<(TableFile, UploaderTable)>, Failure> {
+    let Some(path) = config.table.clone() else { return Ok(None) };
+    let file = TableFile { path, fallback, swarms: Arc::clone(swarms) };
+    let read = file.read()?;
+    Ok(Some((file, read)))
 }
 
 fn read_token(path: &Path) -> Result<String, Failure> {

@@ -30,6 +30,16 @@ struct Reason {
     reason: &'static str,
 }
 
+impl Reason {
+    const fn of(refused: Refused) -> Self {
+        let reason = match refused {
+            Refused::Total => "total",
+            Refused::Address => "address",
+        };
+        Self { reason }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Outcome {
     outcome: &'static str,
@@ -40,6 +50,12 @@ struct Outcome {
 pub struct Now {
     /// Connections.
     pub connections: usize,
+    /// Peers.
+    pub peers: usize,
+    /// Torrents that are known.
+    pub torrents: usize,
+    /// Bytes that takes.
+    pub index: usize,
     /// Contents being sent or sent since the last report.
     pub contents: usize,
     /// Bytes lent to answers under way.
@@ -56,6 +72,12 @@ pub struct Metrics {
     sent: Family<Kind, Counter>,
     refused: Family<Reason, Counter>,
     cut: Family<Reason, Counter>,
+    seeded: Counter,
+    peers_refused: Family<Reason, Counter>,
+    peers_ended: Family<Reason, Counter>,
+    peers: Gauge<i64, AtomicI64>,
+    torrents: Gauge<i64, AtomicI64>,
+    index: Gauge<i64, AtomicI64>,
     reports: Family<Outcome, Counter>,
     connections: Gauge<i64, AtomicI64>,
     contents: Gauge<i64, AtomicI64>,
@@ -72,6 +94,15 @@ impl Metrics {
         let (refused, cut, reports) = (Family::default(), Family::default(), Family::default());
         let (connections, contents, buffered) = (Gauge::default(), Gauge::default(), Gauge::default());
         let generation = Gauge::default();
+        let seeded = Counter::default();
+        registry.register_with_unit("seeded", "Bytes sent to peers", Unit::Bytes, seeded.clone());
+        let (peers_refused, peers_ended) = (Family::default(), Family::default());
+        let (peers, torrents, index) = (Gauge::default(), Gauge::default(), Gauge::default());
+        registry.register("refused_peers", "Peers beyond a limit", peers_refused.clone());
+        registry.register("ended_peers", "Connections of peers that ended, by why", peers_ended.clone());
+        registry.register("peers", "Peers connected", peers.clone());
+        registry.register("torrents", "Torrents that peers may ask for", torrents.clone());
+        registry.register_with_unit("torrent_index", "Memory that they take", Unit::Bytes, index.clone());
         registry.register("http_requests", "Requests answered, by what was asked for", answers.clone());
         registry.register_with_unit("http_sent", "Bytes of the store sent over HTTP", Unit::Bytes, sent.clone());
         registry.register("refused_connections", "Connections beyond a limit", refused.clone());
@@ -83,7 +114,24 @@ impl Metrics {
         registry.register("table_generation", "Table of rates in force, 0 for none", generation.clone());
         registry.register("build", "The program", Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]));
         let registry = Arc::new(registry);
-        Self { registry, answers, sent, refused, cut, reports, connections, contents, buffered, generation }
+        Self {
+            registry,
+            answers,
+            sent,
+            refused,
+            cut,
+            seeded,
+            peers_refused,
+            peers_ended,
+            peers,
+            torrents,
+            index,
+            reports,
+            connections,
+            contents,
+            buffered,
+            generation,
+        }
     }
 
     /// Counts an answer.
@@ -99,11 +147,23 @@ impl Metrics {
 
     /// Counts a connection that got no place.
     pub fn refused(&self, refused: Refused) {
-        let reason = match refused {
-            Refused::Total => "total",
-            Refused::Address => "address",
-        };
-        self.refused.get_or_create(&Reason { reason }).inc();
+        self.refused.get_or_create(&Reason::of(refused)).inc();
+    }
+
+    /// Counts a peer that got no place.
+    pub fn refused_peer(&self, refused: Refused) {
+        self.peers_refused.get_or_create(&Reason::of(refused)).inc();
+    }
+
+    /// The counter of bytes sent to peers.
+    #[must_use]
+    pub fn seeded(&self) -> Counter {
+        self.seeded.clone()
+    }
+
+    /// Counts a peer's end.
+    pub fn peer_ended(&self, reason: &'static str) {
+        self.peers_ended.get_or_create(&Reason { reason }).inc();
     }
 
     /// Counts a connection that was cut.
@@ -121,6 +181,9 @@ impl Metrics {
     pub fn text(&self, now: Now) -> String {
         let whole = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         self.connections.set(whole(now.connections));
+        self.peers.set(whole(now.peers));
+        self.torrents.set(whole(now.torrents));
+        self.index.set(whole(now.index));
         self.contents.set(whole(now.contents));
         self.buffered.set(whole(now.buffered));
         self.generation.set(now.generation);

@@ -20,6 +20,8 @@ pub struct Probes {
     pub edge: Arc<Edge>,
     /// Its connections.
     pub places: Arc<Places>,
+    /// Places of peers.
+    pub peers: Arc<Places>,
     /// Its buffers.
     pub buffers: Buffers,
     /// Cancelled when no new clients should be sent here.
@@ -54,7 +56,11 @@ impl Probes {
 
     fn now(&self) -> Now {
         let settings = self.edge.settings();
+        let (torrents, index) = settings.torrents.read(|index| (index.len(), index.bytes()));
         Now {
+            peers: self.peers.held(),
+            torrents,
+            index,
             connections: self.places.held(),
             contents: settings.swarms.active(),
             buffered: self.buffers.lent(),

@@ -8,9 +8,9 @@ use super::read::capacity;
 
 /// What-if questions to the bandwidth scheduler, on CSV files.
 ///
-/// Which swarm should get how much of a cloud's upload? `fit` learns from samples how each swarm's total download follows the
-/// upload it is given, `solve` shares a capacity exactly, `simulate` plays days of a cloud under every policy, and `compare`
-/// holds policies and solvers side by side on the same swarms.
+/// Which swarm should get how much of a cloud's upload? `trace` records samples of a live tracker, `fit` learns from them how each
+/// swarm's total download follows the upload it is given, `solve` shares a capacity exactly, `simulate` plays days of a cloud
+/// under every policy, and `compare` holds policies and solvers side by side on the same swarms.
 ///
 /// Files are CSV with a header; columns stand in any order, rates are bytes per second, `-` is the standard input or output.
 /// Results appear whole or not at all.
@@ -22,7 +22,7 @@ pub(crate) struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 a file could not be read or written; 2 wrong flags; 20 bad input, named by file, line, column and value.";
+Exit codes: 0 done; 1 a file could not be read or written, or the tracker be asked; 2 wrong flags; 20 bad input, named by file, line, column and value.";
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Simulate(SimulateArgs),
     /// Hold policies and solvers side by side on the same swarms
     Compare(CompareArgs),
+    /// Record samples of a live tracker, for `fit`
+    Trace(TraceArgs),
 }
 
 /// Swarms and what there is to share.
@@ -179,6 +181,32 @@ pub(crate) struct CompareArgs {
     /// Draw marginals.svg and, with --solvers, convergence.svg into this folder
     #[arg(long, value_name = "FOLDER")]
     pub(crate) plots: Option<String>,
+}
+
+/// Flags of `trace`.
+#[derive(Debug, Args)]
+pub(crate) struct TraceArgs {
+    /// The tracker, for example http://127.0.0.1:7080
+    #[arg(long, value_name = "URL")]
+    pub(crate) tracker: url::Url,
+
+    /// Only swarms that this pool's table names
+    #[arg(long, value_name = "NAME")]
+    pub(crate) pool: Option<String>,
+
+    /// File with the key that the tracker checks tokens with; not needed for one with --insecure-no-auth
+    #[arg(long, env = "VIDEOCLOUD_TRACKER_KEY_FILE", value_name = "FILE")]
+    pub(crate) key_file: Option<std::path::PathBuf>,
+
+    /// Intervals to record, those the tracker still keeps included; without it until interrupted (Ctrl-C), which keeps what is there
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) intervals: Option<u64>,
+
+    /// Result: id,interval,upload,download,seeders,leechers, which `fit` reads
+    ///
+    /// Samples that say nothing of a law are left out: of swarms that wanted no more, that were lent upload, or that nobody was in.
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    pub(crate) out: String,
 }
 
 /// Flags of `solve`.

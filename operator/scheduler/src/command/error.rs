@@ -37,18 +37,21 @@ pub(crate) enum CommandError {
     /// A file that could not be written.
     #[error("failed to write {file}: {cause}")]
     Write { file: String, cause: io::Error },
+    /// The tracker did not answer, or refused.
+    #[error(transparent)]
+    Tracker(#[from] videocloud_protocol::tracker::ClientError),
     /// Whoever read the standard output has seen enough.
     #[error("the reader of the standard output is gone")]
     ReaderGone,
 }
 
 impl CommandError {
-    /// 1: a file could not be read or written; 2: usage; 20: bad input, as of the workers.
+    /// 1: a file could not be read or written, or the tracker be asked; 2: usage; 20: bad input, as of the workers.
     pub(crate) const fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => 2,
             Self::Cell(_) | Self::Table { .. } | Self::Solve(_) => 20,
-            Self::Read { .. } | Self::Write { .. } => 1,
+            Self::Read { .. } | Self::Write { .. } | Self::Tracker(_) => 1,
             Self::ReaderGone => 0,
         }
     }

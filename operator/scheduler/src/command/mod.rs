@@ -13,6 +13,7 @@ mod progress;
 mod read;
 mod simulate;
 mod solve;
+mod trace;
 mod write;
 
 use std::process::ExitCode;
@@ -30,6 +31,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Solve(args) => solve::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::Trace(args) => trace::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -211,9 +211,7 @@ impl Curves {
             total.sum += step_at(&step.demand, nu, 0.0);
         }
         for special in &self.smooth {
-            // A step of 1e-6 in the log price: the slope only guides the search.
-            let (above, here) = (special.demand.at(nu + 1e-6), special.demand.at(nu));
-            let fall = (here - above).max(0.0) * 1e6;
+            let (here, fall) = special.demand.at_with_fall(nu);
             total.sum += here;
             total.fall += fall;
             total.bend += if here > 0.0 { fall * fall / here } else { 0.0 };

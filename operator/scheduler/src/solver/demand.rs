@@ -92,18 +92,41 @@ impl Demand {
                     self.lo
                 }
             }
-            Shape::Regimes { .. } => {
+            Shape::Regimes { law, audience, alpha, weight } => {
                 let price = nu.exp();
-                if self.slope_at(self.hi) >= price {
+                // The ends need a look only where the answer may lie beyond them.
+                let guess = if alpha == 0.0 { f64::NAN } else { law.sharp_upload_at(audience, (alpha, weight, price)) };
+                let (above_lo, below_hi) = (guess > 1.25 * self.lo, guess < 0.8 * self.hi);
+                if !below_hi && self.slope_at(self.hi) >= price {
                     self.hi
-                } else if self.slope_at(self.lo) <= price {
+                } else if !above_lo && self.slope_at(self.lo) <= price {
                     self.lo
-                } else {
+                } else if alpha == 0.0 {
+                    // Where peers' upload is the limit the marginal is all but constant: only bisection is sure there.
                     RegimeLaw::root(|s| self.slope_at(s) - price)
+                } else {
+                    RegimeLaw::root_near(|s| (self.slope_at(s) / price).ln(), guess, (self.lo, self.hi))
                 }
             }
         };
         raw.max(self.lo).min(self.hi)
+    }
+
+    /// The upload at this log price, and how fast it falls with it.
+    #[must_use]
+    pub(crate) fn at_with_fall(&self, nu: f64) -> (f64, f64) {
+        // A step of 1e-6: the slope only guides the search.
+        const STEP: f64 = 1e-6;
+        let here = self.at(nu);
+        if here <= self.lo || here >= self.hi {
+            return (here, 0.0);
+        }
+        let fall = nu - self.slope_at(here * (1.0 + STEP)).ln();
+        if fall > 1e-9 * STEP {
+            (here, here * STEP / fall)
+        } else {
+            (here, (here - self.at(nu + STEP)).max(0.0) / STEP)
+        }
     }
 
     /// The log price of a step.
@@ -122,10 +145,14 @@ impl Demand {
             Shape::Power { offset, slope } => ((offset - upload.ln()) / slope).exp(),
             Shape::Step { nu } => nu.exp(),
             Shape::Regimes { law, audience, alpha, weight } => {
-                let s = BytesPerSecond::clamped(upload);
-                let each = law.download(audience, s).get() / audience.leechers.get();
-                let value = if alpha == 0.0 { 1.0 } else { each.powf(-alpha) };
-                weight * value * law.marginal(audience, s)
+                let (download, marginal) = law.both(audience, upload);
+                let each = download / audience.leechers.get();
+                let value = match alpha {
+                    0.0 => 1.0,
+                    2.0 => (each * each).recip(),
+                    _ => each.powf(-alpha),
+                };
+                weight * value * marginal
             }
         }
     }

@@ -25,16 +25,17 @@ use tempfile::TempDir;
 use tokio::{net::TcpListener, runtime::Runtime, sync::oneshot, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tower::util::MapRequestLayer;
-use videocloud_crds::{TranscodeJob, TranscodeProfile, VideoObject, conditions::types};
+use videocloud_crds::{BandwidthPool, TranscodeJob, TranscodeProfile, UploadCluster, VideoObject, conditions::types};
 use videocloud_operator::{config::Settings, operator};
 use videocloud_protocol::{
     token::{Grant, TokenKey},
-    tracker::Client as TrackerClient,
+    tracker::{Client as TrackerClient, PoolTable},
 };
 use videocloud_tracker::{
-    Settings as TrackerSettings, Tracker,
+    Delivery, Settings as TrackerSettings, Tracker,
     database::Database,
     http::{Gate, router, serve},
+    swarms::SwarmSettings,
 };
 
 use super::{
@@ -43,6 +44,7 @@ use super::{
 };
 
 const KEY: &[u8] = b"a key of the tests, long enough";
+const UPLOADER_TOKEN: &str = "the token of all uploaders";
 /// Longest anything may take on a busy machine.
 const LIMIT: Duration = Duration::from_secs(90);
 
@@ -56,11 +58,24 @@ pub struct Hub {
     pub address: SocketAddr,
     folder: TempDir,
     tracker: Option<(Arc<Tracker>, JoinHandle<()>)>,
+    sampled: Duration,
 }
 
 impl Hub {
+    /// A world whose tracker samples every second, and whose BandwidthPool `<name>` has this spec.
+    pub async fn delivering(name: &str, spec: serde_json::Value) -> Self {
+        let hub = Self::with(name, 0, Duration::from_secs(1)).await;
+        let body = json!({ "metadata": { "name": name }, "spec": spec });
+        hub.pools().create(&PostParams::default(), &serde_json::from_value(body).unwrap()).await.unwrap();
+        hub
+    }
+
     /// A world of the namespaces `<name>` and `<name>-system`, and the cluster's profile `<name>`.
     pub async fn start(name: &str, chunks: u32) -> Self {
+        Self::with(name, chunks, Duration::from_secs(300)).await
+    }
+
+    async fn with(name: &str, chunks: u32, sampled: Duration) -> Self {
         let machine = shared();
         let client = machine.client().await;
         let (tenant, system) = (name.to_owned(), format!("{name}-system"));
@@ -78,7 +93,7 @@ impl Hub {
         let address = listener.local_addr().unwrap();
         drop(listener);
         let workers = Workers::start(client.clone(), &system, chunks);
-        let mut hub = Self { machine, client, tenant, system, workers, address, folder, tracker: None };
+        let mut hub = Self { machine, client, tenant, system, workers, address, folder, tracker: None, sampled };
         hub.start_tracker().await;
         hub
     }
@@ -87,8 +102,16 @@ impl Hub {
     pub async fn start_tracker(&mut self) {
         let location = format!("sqlite://{}", self.folder.path().join("tracker.db").display()).parse().unwrap();
         let settings = TrackerSettings { revalidate_after: Duration::from_secs(3600), egress_capacity: None };
-        let tracker = Tracker::new(Database::open(&location).await.unwrap(), settings);
-        let gate = Gate::new(Some(TokenKey::new(KEY).unwrap()), None).unwrap();
+        let swarms = SwarmSettings {
+            sample_interval: self.sampled,
+            announce_interval: self.sampled,
+            ..SwarmSettings::default()
+        };
+        let delivery = Delivery { swarms, ..Delivery::default() };
+        let tracker = Tracker::start(Database::open(&location).await.unwrap(), settings, delivery).await.unwrap();
+        let token = self.folder.path().join("uploader");
+        std::fs::write(&token, UPLOADER_TOKEN).unwrap();
+        let gate = Gate::new(Some(TokenKey::new(KEY).unwrap()), Some(&token)).unwrap();
         let listener = TcpListener::bind(self.address).await.unwrap();
         let served = tokio::spawn(serve(listener, router(tracker.clone(), gate), tracker.closing().clone()));
         self.tracker = Some((tracker, served));
@@ -113,6 +136,11 @@ impl Hub {
         TrackerClient::new(format!("http://{}", self.address).parse().unwrap(), token).unwrap()
     }
 
+    /// The tracker, as uploaders see it.
+    pub fn tracker_of_uploaders(&self) -> TrackerClient {
+        TrackerClient::new(format!("http://{}", self.address).parse().unwrap(), UPLOADER_TOKEN.to_owned()).unwrap()
+    }
+
     /// Starts an operator with `flags` beside the usual ones.
     pub async fn operator(&self, flags: &[&str]) -> Operator {
         let settings = Settings::try_parse_from(self.flags(flags)).unwrap();
@@ -134,6 +162,8 @@ impl Hub {
             "--store=file:///store".into(),
             "--store-claim=store".into(),
             "--progress-interval=1".into(),
+            format!("--pools={}", self.tenant),
+            format!("--default-pool={}", self.tenant),
         ];
         let name = |flag: &str| flag.split('=').next().map(str::to_owned);
         let given: Vec<_> = flags.iter().map(|flag| name(flag)).collect();
@@ -154,6 +184,41 @@ impl Hub {
 
     pub fn transcodes(&self) -> Api<TranscodeJob> {
         Api::namespaced(self.client.clone(), &self.tenant)
+    }
+
+    pub fn pools(&self) -> Api<BandwidthPool> {
+        Api::all(self.client.clone())
+    }
+
+    /// Waits until the world's pool is as `wanted`.
+    pub async fn until_pool(&self, what: &str, wanted: impl Fn(&BandwidthPool) -> bool) -> BandwidthPool {
+        until(self.pools(), &self.tenant, what, |pool| pool.is_some_and(&wanted)).await.unwrap()
+    }
+
+    /// Waits until an UploadCluster is as `wanted`.
+    pub async fn until_cluster(&self, name: &str, what: &str, wanted: impl Fn(&UploadCluster) -> bool) {
+        let clusters: Api<UploadCluster> = Api::all(self.client.clone());
+        until(clusters, name, what, |cluster| cluster.is_some_and(&wanted)).await;
+    }
+
+    /// Changes the spec of the world's pool.
+    pub async fn patch_pool(&self, spec: serde_json::Value) -> BandwidthPool {
+        let patch = Patch::Merge(json!({ "spec": spec }));
+        self.pools().patch(&self.tenant, &PatchParams::default(), &patch).await.unwrap()
+    }
+
+    /// Waits until the tracker holds a table of the world's pool that is as `wanted`.
+    pub async fn until_table(&self, what: &str, wanted: impl Fn(&PoolTable) -> bool) -> PoolTable {
+        let deadline = tokio::time::Instant::now() + LIMIT;
+        let mut last = None;
+        loop {
+            last = self.tracker().table(&self.tenant).await.unwrap().or(last);
+            if let Some(table) = last.take_if(|table| wanted(table)) {
+                return table;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "never {what}: {last:#?}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     pub fn jobs(&self) -> Api<Job> {
@@ -200,11 +265,23 @@ impl Hub {
 
     /// Waits until an event of the tenant's namespace has this reason; events are written after the status they speak of.
     pub async fn until_event(&self, reason: &str) {
-        let events: Api<Event> = Api::namespaced(self.client.clone(), &self.tenant);
+        self.until_event_of(&self.tenant, reason, None).await;
+    }
+
+    /// Waits until an event about the world's pool has this reason.
+    pub async fn until_pool_event(&self, reason: &str) {
+        self.until_event_of("default", reason, Some(&self.tenant)).await;
+    }
+
+    async fn until_event_of(&self, namespace: &str, reason: &str, about: Option<&str>) {
+        let events: Api<Event> = Api::namespaced(self.client.clone(), namespace);
+        let is_about = |event: &Event| {
+            about.is_none() || event.regarding.as_ref().and_then(|object| object.name.as_deref()) == about
+        };
         let mut changes = std::pin::pin!(watcher(events, watcher::Config::default()).applied_objects());
         let waiting = async {
             while let Some(change) = changes.next().await {
-                if change.is_ok_and(|event| event.reason.as_deref() == Some(reason)) {
+                if change.is_ok_and(|event| is_about(&event) && event.reason.as_deref() == Some(reason)) {
                     return;
                 }
             }

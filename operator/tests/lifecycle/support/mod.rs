@@ -2,7 +2,9 @@
 
 mod hub;
 mod machine;
+mod viewers;
 mod workers;
 
 pub use hub::{Hub, is};
+pub use viewers::{Crowd, Viewers};
 pub use workers::content_of;

@@ -20,7 +20,7 @@ use videocloud_operator::jobs::labels;
 use videocloud_protocol::{
     content::{ContentHashes, ContentManifest, MediaFacts, Verification},
     failure::{Failure, FailureClass, reason},
-    ids::{ContentId, TaskId},
+    ids::{ContentId, InfoHash, TaskId},
     rendition::RenditionSummary,
     task::{
         ChunkOutcome, DownloadOutcome, DownloadTask, Outcome, PlanOutcome, Progress, SourceReport, SourceSpec,
@@ -177,6 +177,11 @@ pub fn content_of(link: &str) -> ContentId {
     ContentId::from_bytes(Sha256::digest(name.as_bytes()).into())
 }
 
+/// The info hash of a content's torrent.
+pub fn info_hash(content: &ContentId) -> InfoHash {
+    InfoHash::derive([content.as_bytes().as_slice()])
+}
+
 /// Links that say `missing` are not there, those that say `silent` do not answer; every other holds a content.
 fn report(source: &SourceSpec, running: bool) -> SourceReport {
     let link = source.link.to_string();
@@ -203,11 +208,12 @@ fn download(order: &DownloadTask) -> TaskResult {
         let failure = Failure::new(FailureClass::SourceFailed, reason::NOT_FOUND, "The server answered 404.");
         return TaskResult::Failed { failure, sources };
     };
+    let id = content_of(&source.link.to_string());
     let content = ContentManifest {
-        id: content_of(&source.link.to_string()),
-        size: 1 << 20,
+        id,
+        size: 1 << 30,
         mime: "video/mp4".into(),
-        hashes: ContentHashes::default(),
+        hashes: ContentHashes { info_hash_v1: Some(info_hash(&id).to_string()), ..ContentHashes::default() },
         verification: Verification::SingleSource,
         visibility: order.visibility.clone(),
         created: 1,

@@ -5,6 +5,7 @@ mod hashes;
 mod prefix;
 mod sniff;
 mod three_chunk;
+mod torrent;
 
 use videocloud_protocol::content::{ContentManifest, Verification};
 use videocloud_protocol::digest::Digest;
@@ -79,7 +80,7 @@ pub async fn verify(
     if order.hashes == Which::ALL {
         content.three_chunk = Some(three_chunk::of(staging, size).await?);
     }
-    Ok(Verdict::Good(Box::new(ContentManifest {
+    let mut manifest = ContentManifest {
         id: ContentId::from_bytes(hashes.sha256),
         size,
         mime: kind.mime().to_owned(),
@@ -87,5 +88,13 @@ pub async fn verify(
         verification,
         visibility: order.visibility.clone(),
         created: 0,
-    })))
+    };
+    if order.hashes == Which::ALL {
+        let torrents = torrent::of(staging, &manifest).await?;
+        let hashes = torrents.hashes();
+        manifest.hashes.info_hash_v1 = hashes.v1().map(|hash| hash.to_string());
+        manifest.hashes.info_hash_v2 = hashes.v2().map(|hash| hash.to_string());
+        staging.put_torrent(&manifest.id, torrents.kept().clone()).await.map_err(|error| stored(&error))?;
+    }
+    Ok(Verdict::Good(Box::new(manifest)))
 }

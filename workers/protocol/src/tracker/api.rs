@@ -204,6 +204,9 @@ pub struct UploaderReport {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
     pub bittorrent: Vec<SocketAddr>,
+    /// It ends: nobody is to be sent there any more, and what it owned goes to others.
+    #[serde(default)]
+    pub draining: bool,
     /// Generation of the table it holds; 0 for none. The answer may then say that it is unchanged.
     #[serde(default)]
     pub generation: u64,

@@ -10,8 +10,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
 use super::{
-    AnnounceUrls, ClaimAnswer, ClaimRequest, ClaimSync, ClaimSyncAnswer, ModelSnapshot, PoolTable, RenditionsAnswer,
-    RenditionsRequest, SamplesAnswer, TableReceipt, Updates, UploaderReport, UploaderTable,
+    AnnounceUrls, ClaimAnswer, ClaimRequest, ClaimSync, ClaimSyncAnswer, ModelSnapshot, PoolTable, PoolsAnswer,
+    RenditionsAnswer, RenditionsRequest, SamplesAnswer, SeedAnnounce, TableReceipt, Updates, UploaderReport,
+    UploaderTable, UploadersAnswer,
 };
 use crate::{
     content::ContentManifest,
@@ -306,6 +307,22 @@ impl Client {
         self.find("read a table", &format!("/v1/pools/{pool}/table")).await
     }
 
+    /// The pools the tracker has tables of.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn pools(&self) -> Result<PoolsAnswer, ClientError> {
+        self.call("list pools", Method::GET, "/v1/pools", None::<&()>, CALL_TIMEOUT).await
+    }
+
+    /// The uploaders that report.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn uploaders(&self) -> Result<UploadersAnswer, ClientError> {
+        self.call("list uploaders", Method::GET, "/v1/uploaders", None::<&()>, CALL_TIMEOUT).await
+    }
+
     /// Takes a pool's table out of force.
     ///
     /// # Errors
@@ -332,6 +349,31 @@ impl Client {
     /// [`ClientError`].
     pub async fn models(&self, pool: &str) -> Result<Option<ModelSnapshot>, ClientError> {
         self.find("read models", &format!("/v1/pools/{pool}/models")).await
+    }
+
+    /// Where BitTorrent peers announce to the tracker, if they reach it as this client does.
+    #[must_use]
+    pub fn announce_url(&self) -> String {
+        let mut url = self.base.clone();
+        url.set_path("/announce");
+        url.set_query(None);
+        url.into()
+    }
+
+    /// Announces a seed to the tracker as any BitTorrent peer does (BEP 3), which needs no token. Returns how long until the next one.
+    ///
+    /// # Errors
+    /// [`ClientError`], also when the tracker does not take the announce.
+    pub async fn announce(&self, announce: &SeedAnnounce) -> Result<Duration, ClientError> {
+        let what = || "announce a torrent".to_owned();
+        let transport = |source: reqwest::Error| ClientError::Transport { what: what(), source: source.without_url() };
+        let mut url = self.base.clone();
+        url.set_path("/announce");
+        url.set_query(Some(&announce.query()));
+        let answer = self.http.get(url).timeout(CALL_TIMEOUT).send().await.map_err(transport)?;
+        let status = answer.status();
+        let body = answer.bytes().await.map_err(transport)?;
+        SeedAnnounce::interval(&body).map_err(|message| ClientError::Status { what: what(), status, message })
     }
 
     /// The trackers a torrent of a content names; `None` when the index does not know the content.

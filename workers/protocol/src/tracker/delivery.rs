@@ -132,6 +132,9 @@ pub struct PoolTable {
     /// Bytes per second over HTTP, in all, for contents the table does not name.
     #[serde(default)]
     pub unnamed: u64,
+    /// Bytes per second to BitTorrent peers, in all, for contents the table does not name: swarms that are new.
+    #[serde(default)]
+    pub unnamed_bittorrent: u64,
     /// At most 1,000,000, each pair of content and cluster once.
     pub rates: Vec<PoolRate>,
 }
@@ -144,6 +147,51 @@ pub struct TableReceipt {
     pub generation: u64,
     /// Uploaders that will receive it with their next report.
     pub uploaders: u32,
+}
+
+/// A pool the tracker has a table of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct PoolSummary {
+    /// Its name.
+    pub name: String,
+    /// Generation of the table put last.
+    pub generation: u64,
+}
+
+/// Answer to `GET /v1/pools`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PoolsAnswer {
+    /// By name.
+    pub pools: Vec<PoolSummary>,
+}
+
+/// An uploader that reports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct UploaderSummary {
+    /// Its name.
+    pub name: String,
+    /// The cluster it says it is in; empty without clusters.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub cluster: String,
+    /// What it says it can send, bytes per second.
+    pub capacity: u64,
+    /// Bytes it reported as sent, over all its reports since it came.
+    pub sent_bytes: u64,
+    /// Since when it has been reporting, milliseconds before now.
+    pub age_millis: u64,
+}
+
+/// Answer to `GET /v1/uploaders`: those whose table has not run out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct UploadersAnswer {
+    /// By name.
+    pub uploaders: Vec<UploaderSummary>,
 }
 
 /// `PUT` and `GET /v1/pools/{pool}/models`: a scheduler's models, opaque to the tracker.
@@ -164,4 +212,7 @@ pub struct AnnounceUrls {
     pub secret: bool,
     /// Announce URLs, HTTP first; empty when the tracker does not know how peers reach it.
     pub urls: Vec<String>,
+    /// Base URLs of the uploaders that say where clients reach them, of all clusters, each once.
+    #[serde(default)]
+    pub mirrors: Vec<String>,
 }

@@ -3,6 +3,7 @@
 mod api;
 mod client;
 mod delivery;
+mod seed;
 
 pub use api::{
     ClaimAnswer, ClaimOwner, ClaimRequest, ClaimSync, ClaimSyncAnswer, LiveClaim, RenditionsAnswer, RenditionsRequest,
@@ -10,5 +11,7 @@ pub use api::{
 };
 pub use client::{Client, ClientError};
 pub use delivery::{
-    AnnounceUrls, IntervalSamples, ModelSnapshot, PoolRate, PoolTable, Sample, SampleFlag, SamplesAnswer, TableReceipt,
+    AnnounceUrls, IntervalSamples, ModelSnapshot, PoolRate, PoolSummary, PoolTable, PoolsAnswer, Sample, SampleFlag,
+    SamplesAnswer, TableReceipt, UploaderSummary, UploadersAnswer,
 };
+pub use seed::SeedAnnounce;

@@ -77,6 +77,10 @@ impl Store {
 }
 
 impl Staging {
+    pub(crate) const fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// What an earlier process left, as found when the area was opened.
     #[must_use]
     pub fn load_checkpoint(&self) -> Option<Checkpoint> {

@@ -12,7 +12,7 @@ use axum::{
 };
 use schemars::SchemaGenerator;
 use serde_json::{Value, json};
-use videocloud_protocol::tracker::{ModelSnapshot, PoolTable, TableReceipt};
+use videocloud_protocol::tracker::{ModelSnapshot, PoolSummary, PoolTable, PoolsAnswer, TableReceipt};
 
 use crate::http::{Access, Api, Body, Operation, Problem, Shared, name};
 
@@ -49,11 +49,16 @@ pub fn routes(api: Api) -> Api {
         timeout: TIMEOUT,
         ..Operation::new("get", MODELS, Access::Operator, "A scheduler's models.")
     };
+    let list = Operation {
+        answer: Some(SchemaGenerator::subschema_for::<PoolsAnswer>),
+        ..Operation::new("get", "/v1/pools", Access::Operator, "The pools there are tables of.")
+    };
     let forget = Operation::new("delete", "/v1/pools/{pool}", Access::Operator, "Forget a pool's table and models.");
     api.add(put_a_table, put_table)
         .add(get_a_table, get_table)
         .add(put_some_models, put_models)
         .add(get_some_models, get_models)
+        .add(list, get_pools)
         .add(forget, delete_pool)
 }
 
@@ -86,6 +91,11 @@ async fn get_table(State(tracker): State<Shared>, Path(pool): Path<String>) -> R
     table
         .map(|table| Json(PoolTable::clone(&table)))
         .ok_or_else(|| Problem::not_found("no table was put for this pool"))
+}
+
+async fn get_pools(State(tracker): State<Shared>) -> Json<PoolsAnswer> {
+    let summary = |(name, generation): (&str, u64)| PoolSummary { name: name.to_owned(), generation };
+    Json(PoolsAnswer { pools: tracker.fleet(|fleet| fleet.tables().all().map(summary).collect()) })
 }
 
 async fn delete_pool(State(tracker): State<Shared>, Path(pool): Path<String>) -> Result<Json<Value>, Problem> {

@@ -101,6 +101,17 @@ impl Tables {
         self.in_force(now).fold(0, |sum, held| sum.saturating_add(held.table.unnamed))
     }
 
+    /// Bytes per second to BitTorrent peers, in all, for contents that no table names.
+    #[must_use]
+    pub fn unnamed_bittorrent(&self, now: Instant) -> u64 {
+        self.in_force(now).fold(0, |sum, held| sum.saturating_add(held.table.unnamed_bittorrent))
+    }
+
+    /// The pools and the generations of their tables, in force or not.
+    pub fn all(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.pools.iter().map(|(name, held)| (name.as_str(), held.table.generation))
+    }
+
     /// What samples say of the tables.
     #[must_use]
     pub fn allocations(&self, now: Instant) -> Allocations {
@@ -135,7 +146,7 @@ mod tests {
             marginal_milli: 0,
             dithered: false,
         };
-        Arc::new(PoolTable { generation, ttl_seconds: 30, unnamed: 5, rates: vec![rate] })
+        Arc::new(PoolTable { generation, ttl_seconds: 30, unnamed: 5, unnamed_bittorrent: 3, rates: vec![rate] })
     }
 
     #[test]

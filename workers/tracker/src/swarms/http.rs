@@ -80,5 +80,6 @@ async fn get_announce(State(tracker): State<Shared>, Path(id): Path<String>) -> 
     let secret = tracker.swarms.secret_of(&id);
     let path = secret.as_ref().map_or_else(|| "/announce".to_owned(), |secret| format!("/{secret}/announce"));
     let urls = tracker.announce_bases.iter().map(|base| format!("{}{path}", base.trim_end_matches('/')));
-    Ok(Json(AnnounceUrls { secret: secret.is_some(), urls: urls.collect() }))
+    let (urls, mirrors) = (urls.collect(), tracker.fleet(|fleet| fleet.mirrors()));
+    Ok(Json(AnnounceUrls { secret: secret.is_some(), urls, mirrors }))
 }

@@ -15,6 +15,8 @@ use crate::{pools::Tables, swarms::Roster};
 pub(super) struct Part {
     /// Bytes per second over HTTP for all contents it has no rate for.
     pub(super) default_rate: u64,
+    /// Bytes per second to BitTorrent peers for all contents it has no rate for.
+    pub(super) default_bittorrent: u64,
     /// Rates of the swarms it owns.
     pub(super) rates: Vec<SwarmRate>,
 }
@@ -70,14 +72,17 @@ impl Assignment {
                 });
             }
         }
-        let default_rate = all.unnamed(now) / (roster.len() as u64).max(1);
+        let uploaders = (roster.len() as u64).max(1);
+        let (default_rate, default_bittorrent) =
+            (all.unnamed(now) / uploaders, all.unnamed_bittorrent(now) / uploaders);
         for name in roster.names() {
-            parts.entry(name.to_owned()).or_default().default_rate = default_rate;
+            let part = parts.entry(name.to_owned()).or_default();
+            (part.default_rate, part.default_bittorrent) = (default_rate, default_bittorrent);
         }
         for part in parts.values_mut() {
             part.rates.sort_unstable_by_key(|rate| rate.content);
         }
-        let nothing = Part { default_rate, rates: Vec::new() };
+        let nothing = Part { default_rate, default_bittorrent, rates: Vec::new() };
         Self { number, tables, parts, nothing }
     }
 

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use videocloud_protocol::tracker::{SwarmRate, UploaderReport, UploaderTable};
+use videocloud_protocol::tracker::{SwarmRate, UploaderReport, UploaderSummary, UploaderSwarm, UploaderTable};
 
 use super::assignment::Assignment;
 use crate::{
@@ -19,12 +19,18 @@ use crate::{
 const TTL: Duration = Duration::from_secs(30);
 /// Most uploaders at a time.
 const MAX_UPLOADERS: usize = 1000;
+/// Most mirrors that are named.
+const MAX_MIRRORS: usize = 64;
 
 #[derive(Debug)]
 struct Uploader {
     capacity: u64,
     heard: Instant,
+    came: Instant,
+    sent_bytes: u64,
     seeder: Seeder,
+    endpoint: Option<String>,
+    draining: bool,
     /// The assignment of its last table, and the generation it had.
     given: Option<(u64, u64)>,
 }
@@ -90,6 +96,34 @@ impl Fleet {
         self.uploaders.values().filter(|uploader| now.saturating_duration_since(uploader.heard) < TTL).count()
     }
 
+    /// The uploaders whose table has not run out at `now`, by name.
+    #[must_use]
+    pub fn summaries(&self, now: Instant) -> Vec<UploaderSummary> {
+        let live = self.uploaders.values().filter(|uploader| now.saturating_duration_since(uploader.heard) < TTL);
+        let mut all: Vec<UploaderSummary> = live
+            .map(|uploader| UploaderSummary {
+                name: uploader.seeder.name.clone(),
+                cluster: uploader.seeder.cluster.clone(),
+                capacity: uploader.capacity,
+                sent_bytes: uploader.sent_bytes,
+                age_millis: u64::try_from(now.saturating_duration_since(uploader.came).as_millis()).unwrap_or(u64::MAX),
+            })
+            .collect();
+        all.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+
+    /// Where clients reach the uploaders that stay, each place once.
+    #[must_use]
+    pub fn mirrors(&self) -> Vec<String> {
+        let staying = self.uploaders.values().filter(|uploader| !uploader.draining);
+        let mut mirrors: Vec<String> = staying.filter_map(|uploader| uploader.endpoint.clone()).collect();
+        mirrors.sort_unstable();
+        mirrors.dedup();
+        mirrors.truncate(MAX_MIRRORS);
+        mirrors
+    }
+
     /// Bytes reported as sent since the start.
     #[must_use]
     pub const fn sent_bytes(&self) -> u64 {
@@ -107,16 +141,18 @@ impl Fleet {
         if !self.uploaders.contains_key(name) && self.uploaders.len() >= MAX_UPLOADERS {
             return Err(TooManyUploaders);
         }
-        let before = self.uploaders.get(name).map(|uploader| (uploader.heard, uploader.given));
+        let known = self.uploaders.get(name);
+        let before = known.map(|uploader| (uploader.heard, uploader.given));
+        let (came, sent_before) = known.map_or((now, 0), |uploader| (uploader.came, uploader.sent_bytes));
+        let sent = |swarm: &UploaderSwarm| swarm.http_bytes.saturating_add(swarm.bittorrent_bytes);
+        let sent = report.swarms.iter().fold(0_u64, |sum, swarm| sum.saturating_add(sent(swarm)));
         let (cluster, addresses) = (report.cluster.clone(), report.bittorrent.clone());
         let seeder = Seeder { name: name.to_owned(), cluster, addresses };
         let given = before.and_then(|(_, given)| given);
-        let uploader = Uploader { capacity: report.capacity, heard: now, seeder, given };
+        let sent_bytes = sent_before.saturating_add(sent);
+        let (capacity, endpoint, draining) = (report.capacity, report.endpoint.clone(), report.draining);
+        let uploader = Uploader { capacity, heard: now, came, sent_bytes, seeder, endpoint, draining, given };
         self.uploaders.insert(name.to_owned(), uploader);
-        let sent = |swarm: &videocloud_protocol::tracker::UploaderSwarm| {
-            swarm.http_bytes.saturating_add(swarm.bittorrent_bytes)
-        };
-        let sent = report.swarms.iter().fold(0_u64, |sum, swarm| sum.saturating_add(sent(swarm)));
         self.sent_bytes = self.sent_bytes.saturating_add(sent);
         let roster = self.refresh(now);
         let table = match self.tables.lasts(now) {
@@ -130,7 +166,8 @@ impl Fleet {
 
     /// Brings owners and assignments up to date; gives the new roster when it changed.
     pub fn refresh(&mut self, now: Instant) -> Option<Roster> {
-        let mut seeders: Vec<Seeder> = self.uploaders.values().map(|uploader| uploader.seeder.clone()).collect();
+        let staying = self.uploaders.values().filter(|uploader| !uploader.draining);
+        let mut seeders: Vec<Seeder> = staying.map(|uploader| uploader.seeder.clone()).collect();
         seeders.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         let tables = self.tables.version(now);
         if self.assignment.tables == tables && self.roster.is_of(&seeders) {
@@ -162,8 +199,9 @@ impl Fleet {
             generation: self.generation,
             ttl_seconds,
             default_rate: part.default_rate,
+            default_bittorrent: part.default_bittorrent,
             rates: part.rates.clone(),
-            ..UploaderTable::default()
+            unchanged: false,
         }
     }
 
@@ -174,9 +212,8 @@ impl Fleet {
             uploader.given = None;
         }
         let part = self.part(report.capacity);
-        let asked = |swarm: &&videocloud_protocol::tracker::UploaderSwarm| swarm.requests > 0 || swarm.http_bytes > 0;
-        let peers =
-            |swarm: &&videocloud_protocol::tracker::UploaderSwarm| swarm.leechers > 0 || swarm.bittorrent_bytes > 0;
+        let asked = |swarm: &&UploaderSwarm| swarm.requests > 0 || swarm.http_bytes > 0;
+        let peers = |swarm: &&UploaderSwarm| swarm.leechers > 0 || swarm.bittorrent_bytes > 0;
         // A content with viewers and peers counts twice: one share for each bucket.
         let mut http: Vec<_> = report.swarms.iter().filter(asked).map(|swarm| swarm.content).collect();
         let mut bittorrent: Vec<_> = report.swarms.iter().filter(peers).map(|swarm| swarm.content).collect();
@@ -221,7 +258,7 @@ mod tests {
 
     use videocloud_protocol::{
         ids::ContentId,
-        tracker::{PoolRate, PoolTable, UploaderSwarm},
+        tracker::{PoolRate, PoolTable},
     };
 
     use super::*;
@@ -257,12 +294,13 @@ mod tests {
         }
         // Content 1 needs three owners in x, for each should use half of itself for one swarm.
         let rates = vec![rate(1, "x", 1301), rate(2, "x", 100), rate(1, "y", 40)];
-        let table = PoolTable { generation: 9, ttl_seconds: 20, unnamed: 400, rates };
+        let table = PoolTable { generation: 9, ttl_seconds: 20, unnamed: 400, unnamed_bittorrent: 40, rates };
         fleet.tables_mut().put("p", Arc::new(table), now, Duration::from_secs(20)).unwrap();
         let mut sums = [0_u64; 4];
         for (name, cluster) in [("a", "x"), ("b", "x"), ("c", "x"), ("d", "y")] {
             let table = fleet.report(name, &in_cluster(cluster), now).unwrap().table;
-            assert_eq!((table.ttl_seconds, table.default_rate, table.unchanged), (20, 100, false));
+            assert_eq!((table.ttl_seconds, table.default_rate, table.default_bittorrent), (20, 100, 10));
+            assert!(!table.unchanged);
             for rate in &table.rates {
                 let row = usize::from(rate.content.as_bytes()[0] - 1) + 2 * usize::from(cluster == "y");
                 sums[row] += rate.bittorrent;
@@ -295,6 +333,31 @@ mod tests {
         // Alone again, "a" gets all it can send.
         assert_eq!(sum(fleet.report("a", &report(900, 3), now + TTL).unwrap().table), 900);
         assert_eq!(fleet.live(now + TTL), 1);
+    }
+
+    #[test]
+    fn who_drains_owns_nothing_and_is_no_mirror() {
+        let (mut fleet, now) = (empty(None, 1), Instant::now());
+        let at = |name: &str, draining| {
+            let bittorrent = vec!["127.0.0.1:6881".parse().unwrap()];
+            UploaderReport { endpoint: Some(format!("http://{name}/")), bittorrent, draining, ..report(1000, 0) }
+        };
+        fleet.report("a", &at("a", false), now).unwrap();
+        let both = fleet.report("b", &at("b", false), now).unwrap().roster.unwrap();
+        assert_eq!((both.len(), fleet.mirrors().len()), (2, 2));
+        let table = PoolTable {
+            generation: 1,
+            ttl_seconds: 20,
+            unnamed: 0,
+            unnamed_bittorrent: 0,
+            rates: vec![rate(1, "", 100)],
+        };
+        fleet.tables_mut().put("p", Arc::new(table), now, Duration::from_secs(20)).unwrap();
+        let left = fleet.report("a", &at("a", true), now).unwrap();
+        assert_eq!(left.roster.unwrap().names().collect::<Vec<_>>(), ["b"]);
+        assert_eq!((left.table.rates.len(), fleet.mirrors()), (0, vec!["http://b/".to_owned()]));
+        let heir = fleet.report("b", &at("b", false), now).unwrap().table;
+        assert_eq!(heir.rates.iter().map(|rate| rate.bittorrent).sum::<u64>(), 100);
     }
 
     #[test]

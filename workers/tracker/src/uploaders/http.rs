@@ -8,7 +8,7 @@ use axum::{
     http::StatusCode,
 };
 use schemars::SchemaGenerator;
-use videocloud_protocol::tracker::{UploaderReport, UploaderTable};
+use videocloud_protocol::tracker::{UploaderReport, UploaderTable, UploadersAnswer};
 
 use crate::{
     http::{Access, Api, Body, Operation, Problem, Shared, name},
@@ -22,7 +22,15 @@ pub fn routes(api: Api) -> Api {
         answer: Some(SchemaGenerator::subschema_for::<UploaderTable>),
         ..Operation::new("post", "/v1/uploaders/{name}/report", Access::Uploader, "Report, and receive a table.")
     };
-    api.add(report, post_report)
+    let list = Operation {
+        answer: Some(SchemaGenerator::subschema_for::<UploadersAnswer>),
+        ..Operation::new("get", "/v1/uploaders", Access::Operator, "The uploaders that report.")
+    };
+    api.add(report, post_report).add(list, get_uploaders)
+}
+
+async fn get_uploaders(State(tracker): State<Shared>) -> Json<UploadersAnswer> {
+    Json(UploadersAnswer { uploaders: tracker.fleet(|fleet| fleet.summaries(Instant::now())) })
 }
 
 async fn post_report(

@@ -16,7 +16,7 @@ fn table(generation: u64, rate: u64) -> PoolTable {
     let content = ContentId::from_bytes([1; 32]);
     let cluster = String::new();
     let rate = PoolRate { content, cluster, bittorrent: rate, http: 5, ceiling: 0, marginal_milli: 1, dithered: false };
-    PoolTable { generation, ttl_seconds: 600, unnamed: 30, rates: vec![rate] }
+    PoolTable { generation, ttl_seconds: 600, unnamed: 30, unnamed_bittorrent: 20, rates: vec![rate] }
 }
 
 fn is_conflict<T: std::fmt::Debug>(answer: Result<T, ClientError>) -> bool {
@@ -39,7 +39,12 @@ async fn tables_and_models_are_fenced_also_over_restarts() {
     operator.put_models("p", &models(5)).await.unwrap();
     assert!(is_conflict(operator.put_models("p", &models(4)).await));
     let given = uploader.report_uploader("edge", &report).await.unwrap();
-    assert!(given.generation > equal.generation && given.default_rate == 30);
+    assert!(given.generation > equal.generation);
+    assert_eq!((given.default_rate, given.default_bittorrent), (30, 20));
+    let pools: Vec<_> = operator.pools().await.unwrap().pools.into_iter().map(|p| (p.name, p.generation)).collect();
+    assert_eq!(pools, [("p".to_owned(), 5)]);
+    let edge = &operator.uploaders().await.unwrap().uploaders[0];
+    assert_eq!((edge.name.as_str(), edge.cluster.as_str(), edge.capacity), ("edge", "", 1000));
     assert_eq!((given.rates[0].bittorrent, given.rates[0].http), (100, 5));
     let holds = UploaderReport { generation: given.generation, ..report.clone() };
     let again = uploader.report_uploader("edge", &holds).await.unwrap();

@@ -7,11 +7,14 @@ use videocloud_protocol::{
     ids::{ContentId, RenditionKey},
     publication::Publication,
     rendition::RenditionManifest,
-    tracker::{Client, ClientError},
+    tracker::{AnnounceUrls, ClientError},
 };
 use videocloud_store::{Store, StoreError};
 
-use super::shelf::{Shelf, Terms, Unavailable};
+use super::{
+    Standing,
+    shelf::{Shelf, Terms, Unavailable},
+};
 
 /// Longest wait for the tracker while a client waits: with an older answer at hand, better that than a pause in playback.
 const TRACKER_TIMEOUT: Duration = Duration::from_secs(3);
@@ -52,8 +55,9 @@ enum AskError {
 /// What is known of publications, contents and renditions.
 #[derive(Debug)]
 pub struct Catalogue {
-    tracker: Option<Client>,
+    standing: Option<Arc<Standing>>,
     store: Store,
+    announces: Shelf<ContentId, AnnounceUrls>,
     publications: Shelf<(String, String), Publication>,
     contents: Shelf<ContentId, ContentManifest>,
     originals: Shelf<ContentId, ContentManifest>,
@@ -63,10 +67,11 @@ pub struct Catalogue {
 impl Catalogue {
     /// Nothing known yet. Without a tracker nothing is published under names, and the store says which contents are public.
     #[must_use]
-    pub fn new(tracker: Option<Client>, store: Store) -> Self {
+    pub fn new(standing: Option<Arc<Standing>>, store: Store) -> Self {
         Self {
-            tracker,
+            standing,
             store,
+            announces: Shelf::new(DECISIONS),
             publications: Shelf::new(DECISIONS),
             contents: Shelf::new(DECISIONS),
             originals: Shelf::new(MANIFESTS),
@@ -79,11 +84,11 @@ impl Catalogue {
     /// # Errors
     /// [`LookupError`] when the tracker does not answer and never did for this name.
     pub async fn publication(&self, namespace: &str, name: &str) -> Result<Option<Arc<Publication>>, LookupError> {
-        let Some(tracker) = &self.tracker else { return Ok(None) };
+        let Some(standing) = self.open() else { return Ok(None) };
         let key = (namespace.to_owned(), name.to_owned());
         let fetch = || {
-            let (tracker, (namespace, name)) = (tracker.clone(), key.clone());
-            async move { within(tracker.publication(&namespace, &name)).await }
+            let (standing, (namespace, name)) = (Arc::clone(standing), key.clone());
+            async move { within(&standing, standing.tracker().publication(&namespace, &name)).await }
         };
         let found = self.publications.get(&key, fetch).await;
         found.map_err(|source| LookupError { what: format!("{namespace}/{name}"), source })
@@ -95,15 +100,39 @@ impl Catalogue {
     /// # Errors
     /// [`LookupError`].
     pub async fn content(&self, id: &ContentId) -> Result<Option<Arc<ContentManifest>>, LookupError> {
-        let Some(tracker) = &self.tracker else { return self.original(id).await };
+        let Some(standing) = self.open() else { return self.original(id).await };
         let fetch = || {
-            let (tracker, id) = (tracker.clone(), *id);
-            async move { within(tracker.content(&id)).await }
+            let (standing, id) = (Arc::clone(standing), *id);
+            async move { within(&standing, standing.tracker().content(&id)).await }
         };
         match self.contents.get(id, fetch).await {
             Ok(found) => Ok(found),
             Err(_) => self.original(id).await,
         }
+    }
+
+    /// The trackers that a torrent of a content names, and the edges of all clusters. Where the tracker does not say, itself.
+    pub async fn trackers(&self, id: &ContentId) -> AnnounceUrls {
+        let mut said = AnnounceUrls { secret: false, urls: Vec::new(), mirrors: Vec::new() };
+        let Some(standing) = &self.standing else { return said };
+        if self.open().is_some() {
+            let fetch = || {
+                let (standing, id) = (Arc::clone(standing), *id);
+                async move { within(&standing, standing.tracker().announce_urls(&id)).await }
+            };
+            if let Ok(Some(found)) = self.announces.get(id, fetch).await {
+                said = AnnounceUrls::clone(&found);
+            }
+        }
+        if said.urls.is_empty() {
+            said.urls.push(standing.tracker().announce_url());
+        }
+        said
+    }
+
+    /// The tracker, unless its API is closed to us.
+    fn open(&self) -> Option<&Arc<Standing>> {
+        self.standing.as_ref().filter(|standing| !standing.is_closed())
     }
 
     /// The manifest of a content in the store; `None` when it does not exist.
@@ -139,6 +168,7 @@ impl Catalogue {
 
     /// Waits for questions under way.
     pub async fn close(&self) {
+        self.announces.close().await;
         self.publications.close().await;
         self.contents.close().await;
         self.originals.close().await;
@@ -146,8 +176,9 @@ impl Catalogue {
     }
 }
 
-async fn within<T>(call: impl Future<Output = Result<T, ClientError>>) -> Result<T, AskError> {
-    tokio::time::timeout(TRACKER_TIMEOUT, call).await.map_err(|_| AskError::Timeout)?.map_err(AskError::from)
+async fn within<T>(standing: &Standing, call: impl Future<Output = Result<T, ClientError>>) -> Result<T, AskError> {
+    let answer = tokio::time::timeout(TRACKER_TIMEOUT, call).await.map_err(|_| AskError::Timeout)?;
+    Ok(answer.inspect_err(|error| standing.note(error))?)
 }
 
 fn existing<T>(found: Result<T, StoreError>) -> Result<Option<T>, StoreError> {

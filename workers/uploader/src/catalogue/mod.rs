@@ -4,5 +4,7 @@
 
 mod known;
 pub mod shelf;
+pub mod standing;
 
 pub use known::{Catalogue, LookupError};
+pub use standing::Standing;

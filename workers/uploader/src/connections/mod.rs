@@ -4,5 +4,5 @@ mod limits;
 mod listen;
 mod socket;
 
-pub use limits::{Limits, Places, Refused};
+pub use limits::{Limits, Place, Places, Refused};
 pub use listen::{Drain, Site, serve};

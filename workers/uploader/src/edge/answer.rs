@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use sha2::{Digest, Sha256};
 
@@ -76,7 +77,7 @@ fn common(headers: &mut HeaderMap) {
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(
         header::ACCESS_CONTROL_EXPOSE_HEADERS,
-        HeaderValue::from_static("Accept-Ranges, Content-Length, Content-Range, Date, ETag, Retry-After"),
+        HeaderValue::from_static("Accept-Ranges, Content-Length, Content-Range, Date, ETag, Link, Retry-After"),
     );
     headers.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -102,11 +103,31 @@ pub fn preflight() -> Response<Body> {
 /// A playlist.
 #[must_use]
 pub fn text(method: &Method, conditions: &HeaderMap, text: String, mime: &'static str, keep: &str) -> Response<Body> {
-    let etag = format!("\"{}\"", &hex::encode(Sha256::digest(&text))[..32]);
+    document(method, conditions, Document { bytes: text.into(), mime, keep, disposition: None })
+}
+
+/// Something small that is made when it is asked for.
+#[derive(Debug)]
+pub struct Document<'a> {
+    /// All of it.
+    pub bytes: Bytes,
+    /// Its type.
+    pub mime: &'static str,
+    /// Value of `Cache-Control`.
+    pub keep: &'a str,
+    /// Value of `Content-Disposition`, if it has a name.
+    pub disposition: Option<&'a str>,
+}
+
+/// Answers with a document.
+#[must_use]
+pub fn document(method: &Method, conditions: &HeaderMap, document: Document<'_>) -> Response<Body> {
+    let Document { bytes, mime, keep, disposition } = document;
+    let etag = format!("\"{}\"", &hex::encode(Sha256::digest(&bytes))[..32]);
     let verdict = conditional::evaluate(conditions, Validators { etag: &etag, modified: None });
     let (status, length, body) = match verdict {
-        Verdict::Proceed { .. } if method == Method::HEAD => (StatusCode::OK, Some(text.len()), Body::empty()),
-        Verdict::Proceed { .. } => (StatusCode::OK, Some(text.len()), Body::from(text)),
+        Verdict::Proceed { .. } if method == Method::HEAD => (StatusCode::OK, Some(bytes.len()), Body::empty()),
+        Verdict::Proceed { .. } => (StatusCode::OK, Some(bytes.len()), Body::from(bytes)),
         Verdict::NotModified => (StatusCode::NOT_MODIFIED, None, Body::empty()),
         Verdict::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, Some(0), Body::empty()),
     };
@@ -117,6 +138,9 @@ pub fn text(method: &Method, conditions: &HeaderMap, text: String, mime: &'stati
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(mime));
     put(headers, header::ETAG, &etag);
     put(headers, header::CACHE_CONTROL, keep);
+    if let Some(disposition) = disposition {
+        put(headers, header::CONTENT_DISPOSITION, disposition);
+    }
     if let Some(length) = length {
         headers.insert(header::CONTENT_LENGTH, length.into());
     }

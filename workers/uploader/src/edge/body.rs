@@ -35,7 +35,13 @@ impl Body {
 
 impl From<String> for Body {
     fn from(text: String) -> Self {
-        Self::Whole((!text.is_empty()).then(|| text.into()))
+        Bytes::from(text).into()
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        Self::Whole((!bytes.is_empty()).then_some(bytes))
     }
 }
 

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use videocloud_protocol::{
-    content::ContentManifest,
+    content::{ContentManifest, extension},
     ids::ContentId,
     rendition::{RenditionManifest, Track, TreeFile, TreePath},
 };
 
 use super::access::Pass;
-use crate::source::Blob;
+use crate::{rates::Share, source::Blob};
 
 /// How long what never changes is kept.
 const FOREVER: u64 = 31_536_000;
@@ -35,6 +35,8 @@ pub struct Entity {
     pub disposition: Option<String>,
     /// The content whose share of the bandwidth it is sent from.
     pub swarm: ContentId,
+    /// What it is paid from.
+    pub share: Share,
     /// Value of `Cache-Control`.
     pub keep: String,
 }
@@ -56,6 +58,7 @@ impl Entity {
             modified: Some(manifest.created),
             disposition: Some(format!("{how}; filename=\"{name}.{extension}\"")),
             swarm: manifest.id,
+            share: Share::Http,
             keep,
         }
     }
@@ -72,6 +75,7 @@ impl Entity {
             modified: Some(manifest.created),
             disposition: None,
             swarm: manifest.source,
+            share: Share::Http,
             keep,
         }
     }
@@ -136,26 +140,6 @@ fn safe(mime: &str) -> (String, bool) {
     match plain && media && mime.len() <= 64 {
         true => (mime.to_owned(), true),
         false => ("application/octet-stream".to_owned(), false),
-    }
-}
-
-fn extension(mime: &str) -> &'static str {
-    match mime {
-        "video/mp4" => "mp4",
-        "video/quicktime" => "mov",
-        "video/webm" => "webm",
-        "video/x-matroska" => "mkv",
-        "video/mp2t" => "ts",
-        "video/mpeg" => "mpg",
-        "video/x-msvideo" => "avi",
-        "video/x-flv" => "flv",
-        "video/3gpp" => "3gp",
-        "video/ogg" => "ogv",
-        "audio/mpeg" => "mp3",
-        "audio/mp4" => "m4a",
-        "audio/ogg" => "ogg",
-        "audio/flac" => "flac",
-        _ => "bin",
     }
 }
 

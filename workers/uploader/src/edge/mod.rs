@@ -11,6 +11,7 @@ pub mod entity;
 mod published;
 mod service;
 pub mod target;
+mod torrents;
 
 pub use body::Body;
 pub use service::{Edge, Settings};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::Response;
 use videocloud_protocol::{
+    content::Visibility,
     ids::ContentId,
     playlist::{Addressing, Presentation, Resource, Variant, dash, hls},
     publication::{Publication, PublishedRendition},
@@ -57,6 +58,14 @@ impl Edge {
                 let content = content.ok_or(Refusal::Gone("the original of this video is no longer kept"))?;
                 let entity = Entity::original(&content, name, opened.keep(asked));
                 self.send(asked, &entity).await.map_err(|unsent| unsent.refusal(&entity.blob))
+            }
+            Item::Document(kind) => {
+                // The tracker's word on who may know of the content is the newer one.
+                let content = self.0.catalogue.content(&publication.content).await?;
+                let content = content.ok_or(Refusal::Gone("the original of this video is no longer kept"))?;
+                let keep = entity::keep(&opened.pass, false);
+                let path = (content.visibility == Visibility::Public).then(|| format!("/c/{}", content.id));
+                self.document(asked, &content, *kind, path, keep).await
             }
             item => self.of_rendition(asked, &opened, item).await,
         }
@@ -150,7 +159,7 @@ impl Edge {
                 }
                 Err(Refusal::NotFound("this video has no poster yet"))
             }
-            Item::File | Item::Stream(_) => Err(NO_RENDITION),
+            Item::File | Item::Document(_) | Item::Stream(_) => Err(NO_RENDITION),
         }
     }
 

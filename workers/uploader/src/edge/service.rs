@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response, header};
 use videocloud_protocol::token::TokenKey;
 
 use super::{
@@ -20,7 +20,9 @@ use crate::{
     metrics::Metrics,
     pulse::Pulse,
     rates::Swarms,
+    seeding::Announcer,
     source::{Blob, Library, reader::ReadError},
+    torrents::Collection,
 };
 
 /// What the edge is made of.
@@ -29,7 +31,13 @@ pub struct Settings {
     /// What is published.
     pub catalogue: Catalogue,
     /// The bytes.
-    pub library: Library,
+    pub library: Arc<Library>,
+    /// The torrents made of them.
+    pub torrents: Arc<Collection>,
+    /// Announces torrents where nobody else tells the tracker of us.
+    pub announcer: Option<Arc<Announcer>>,
+    /// Public base URL, without a slash at its end; otherwise clients are sent where they asked.
+    pub endpoint: Option<String>,
     /// How fast they may be sent.
     pub swarms: Arc<Swarms>,
     /// Checks signed links; without it nothing that is not public is served.
@@ -47,6 +55,8 @@ pub(super) struct Asked<'a> {
     pub(super) method: &'a Method,
     pub(super) headers: &'a HeaderMap,
     pub(super) query: Query<'a>,
+    /// Where the client asked, if that can stand in a link.
+    pub(super) host: Option<&'a str>,
     pub(super) kind: &'static str,
     pub(super) pulse: &'a Arc<Pulse>,
     /// Since 1970.
@@ -77,6 +87,7 @@ impl Edge {
                 method: request.method(),
                 headers: request.headers(),
                 query: Query::parse(request.uri().query()),
+                host: host(request),
                 kind,
                 pulse,
                 now: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
@@ -94,6 +105,8 @@ impl Edge {
         match target {
             Some(Target::Published { namespace, name, item }) => self.published(asked, &namespace, &name, &item).await,
             Some(Target::Content(id)) => self.content(asked, &id).await,
+            Some(Target::Document(id, kind)) => self.document_of(asked, &id, kind).await,
+            Some(Target::WebSeed { swarm, name }) => self.web_seed(asked, &swarm, &name).await,
             None => Err(Refusal::NotFound("there is nothing at this address; videos are under /v/<namespace>/<name>/")),
         }
     }
@@ -107,12 +120,20 @@ impl Edge {
         let transfer = Transfer {
             reader: self.0.library.open(&entity.blob, entity.size).await.map_err(ReadError::from)?,
             steps: plan.steps,
-            sending: self.0.swarms.send(entity.swarm),
+            sending: self.0.swarms.send(entity.swarm, entity.share),
             flight: asked.pulse.body(),
             sent: self.0.metrics.sent(asked.kind),
         };
         Ok(Response::from_parts(plan.head, transfer.begin().await?))
     }
+}
+
+/// The authority a request names.
+fn host<B>(request: &Request<B>) -> Option<&str> {
+    let said = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = said.or_else(|| request.uri().authority().map(http::uri::Authority::as_str))?;
+    let plain = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte));
+    (plain && (1..=255).contains(&host.len())).then_some(host)
 }
 
 /// Why an entity was not sent.

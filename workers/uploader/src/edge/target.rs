@@ -1,7 +1,11 @@
 //! What a path of the edge means. Whatever is not listed here does not exist: paths are never joined to anything, each part is
 //! parsed into what it names.
 
-use videocloud_protocol::{ids::ContentId, playlist::Resource};
+use videocloud_protocol::{
+    ids::{self, ContentId},
+    playlist::Resource,
+    torrent::InfoHash,
+};
 
 /// Longest name of a namespace or an object, as Kubernetes bounds them.
 const MAX_NAME: usize = 253;
@@ -20,6 +24,34 @@ pub enum Target {
     },
     /// `/c/<content id>`: a public content.
     Content(ContentId),
+    /// `/c/<content id>.torrent`, `.v2.torrent` or `.meta4`.
+    Document(ContentId, Kind),
+    /// `/ws/<info hash>/<name>`: a web seed.
+    WebSeed {
+        /// The swarm.
+        swarm: InfoHash,
+        /// The file.
+        name: String,
+    },
+}
+
+/// A document that tells clients how to fetch a content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A torrent file of BEP 3.
+    Torrent,
+    /// A torrent file of BEP 52 alone.
+    TorrentV2,
+    /// A Metalink.
+    Metalink,
+}
+
+impl Kind {
+    /// Splits `.torrent`, `.v2.torrent` or `.meta4` from the end of a path.
+    fn split(path: &str) -> Option<(&str, Self)> {
+        let endings = [(".v2.torrent", Self::TorrentV2), (".torrent", Self::Torrent), (".meta4", Self::Metalink)];
+        endings.into_iter().find_map(|(ending, kind)| Some((path.strip_suffix(ending)?, kind)))
+    }
 }
 
 /// What an object shares.
@@ -29,6 +61,8 @@ pub enum Item {
     Stream(Resource),
     /// `file`: the original.
     File,
+    /// `file.torrent`, `file.v2.torrent` or `file.meta4`.
+    Document(Kind),
     /// `poster.jpg`: the poster image of the best rendition that has one.
     Poster,
     /// `<rendition>.<extension>`: the progressive file of a rendition.
@@ -46,7 +80,15 @@ impl Target {
     pub fn parse(path: &str) -> Option<Self> {
         let (kind, rest) = path.strip_prefix('/')?.split_once('/')?;
         match kind {
-            "c" => rest.parse().ok().map(Self::Content),
+            "c" => match Kind::split(rest) {
+                Some((id, kind)) => Some(Self::Document(id.parse().ok()?, kind)),
+                None => rest.parse().ok().map(Self::Content),
+            },
+            "ws" => {
+                let (swarm, file) = rest.split_once('/')?;
+                let swarm: ids::InfoHash = swarm.parse().ok()?;
+                Some(Self::WebSeed { swarm: InfoHash(*swarm.as_bytes()), name: name(file)? })
+            }
             "v" => {
                 let (namespace, rest) = rest.split_once('/')?;
                 let (object, rest) = rest.split_once('/')?;
@@ -62,9 +104,12 @@ impl Target {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Content(_) => "content",
+            Self::WebSeed { .. } => "webseed",
+            Self::Document(..) => "torrent",
             Self::Published { item, .. } => match item {
                 Item::Stream(Resource::Master | Resource::Mpd | Resource::Media { .. }) => "playlist",
                 Item::Stream(Resource::Init { .. } | Resource::Segment { .. }) => "segment",
+                Item::Document(_) => "torrent",
                 Item::File => "file",
                 Item::Poster => "poster",
                 Item::Progressive { .. } => "progressive",
@@ -80,6 +125,9 @@ impl Item {
         }
         match path {
             "file" => Some(Self::File),
+            "file.torrent" | "file.v2.torrent" | "file.meta4" => {
+                Kind::split(path).map(|(_, kind)| Self::Document(kind))
+            }
             "poster.jpg" => Some(Self::Poster),
             _ => {
                 let (rendition, extension) = path.rsplit_once('.')?;
@@ -120,7 +168,7 @@ mod tests {
                 assert_eq!((namespace.as_str(), name.as_str()), ("team", "holiday"));
                 Some(item)
             }
-            Target::Content(_) => None,
+            _ => None,
         }
     }
 
@@ -128,7 +176,14 @@ mod tests {
     fn what_exists() {
         let id = "ab".repeat(32);
         assert_eq!(Target::parse(&format!("/c/{id}")), Some(Target::Content(id.parse().unwrap())));
+        let document = |kind| Some(Target::Document(id.parse().unwrap(), kind));
+        assert_eq!(Target::parse(&format!("/c/{id}.torrent")), document(Kind::Torrent));
+        assert_eq!(Target::parse(&format!("/c/{id}.v2.torrent")), document(Kind::TorrentV2));
+        assert_eq!(Target::parse(&format!("/c/{id}.meta4")), document(Kind::Metalink));
+        let seed = Target::WebSeed { swarm: InfoHash([0xab; 20]), name: "ab.mp4".into() };
+        assert_eq!(Target::parse(&format!("/ws/{}/ab.mp4", &id[..40])), Some(seed));
         assert_eq!(item("file"), Some(Item::File));
+        assert_eq!(item("file.torrent"), Some(Item::Document(Kind::Torrent)));
         assert_eq!(item("poster.jpg"), Some(Item::Poster));
         let progressive = |r: &str, e: &str| Some(Item::Progressive { rendition: r.into(), extension: e.into() });
         assert_eq!(item("h264-720p.mp4"), progressive("h264-720p", "mp4"));
@@ -164,6 +219,13 @@ mod tests {
             "/c/",
             "/c/..",
             "/c/abc",
+            "/c/.torrent",
+            "/c/abc.torrent",
+            "/ws/",
+            "/ws/abababababababababababababababababababab",
+            "/ws/abababababababababababababababababababab/",
+            "/ws/abababababababababababababababababababab/../x",
+            "/ws/ab/x.mp4",
             "/x/team/holiday/file",
             "v/team/holiday/file",
         ] {
@@ -177,7 +239,8 @@ mod tests {
         fn nothing_that_is_accepted_can_climb(path in "/[vc]/[a-z0-9./%_-]{0,60}|\\PC{0,60}") {
             if let Some(Target::Published { namespace, name, item }) = Target::parse(&path) {
                 let names = match item {
-                    Item::Stream(Resource::Master | Resource::Mpd) | Item::File | Item::Poster => vec![],
+                    Item::Stream(Resource::Master | Resource::Mpd) | Item::File | Item::Document(_)
+                    | Item::Poster => vec![],
                     Item::Stream(Resource::Media { rendition, track } | Resource::Init { rendition, track }
                         | Resource::Segment { rendition, track, .. }) => vec![rendition, track.into()],
                     Item::Progressive { rendition, extension } => vec![rendition, extension],

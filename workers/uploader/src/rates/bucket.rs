@@ -73,6 +73,14 @@ impl Bucket {
         Ok(())
     }
 
+    /// Takes `bytes`, debt or not.
+    pub fn charge(&mut self, bytes: u64, now: Instant) {
+        if self.rate != UNLIMITED {
+            self.accrue(now);
+            self.credit = self.credit.saturating_sub(i128::from(bytes) * UNIT);
+        }
+    }
+
     /// Gives back what was taken and not sent.
     pub fn give_back(&mut self, bytes: u64) {
         self.credit = self.credit.saturating_add(i128::from(bytes) * UNIT);
@@ -159,6 +167,9 @@ mod tests {
         assert_eq!(bucket.take(1, now), Ok(()));
         assert_eq!(bucket.take(1, now), Err(Wait::For(Duration::from_secs(1))));
         bucket.give_back(1);
+        bucket.charge(3, now);
+        assert_eq!(bucket.take(1, now), Err(Wait::For(Duration::from_secs(3))));
+        bucket.give_back(3);
         assert_eq!(bucket.take(1, now), Ok(()));
     }
 }

@@ -61,6 +61,11 @@ impl Gate {
         }
     }
 
+    /// Takes `bytes`, debt or not: they are sent already.
+    pub fn charge(&self, bytes: u64) {
+        self.with(|bucket| bucket.charge(bytes, Instant::now()));
+    }
+
     /// Gives back what was taken and not sent.
     pub fn give_back(&self, bytes: u64) {
         self.with(|bucket| bucket.give_back(bytes));

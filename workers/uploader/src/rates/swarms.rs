@@ -1,4 +1,4 @@
-//! What is being sent now: one gate and one pair of counters per content, under one gate for the whole uploader.
+//! What is being sent now: per content one gate for BitTorrent and one for HTTP, and counters, under one gate for the whole uploader.
 
 use std::{
     collections::HashMap,
@@ -14,81 +14,108 @@ use videocloud_protocol::{
     tracker::{UploaderSwarm, UploaderTable},
 };
 
-use super::{Allocation, UNLIMITED, allocation::Refused, gate::Gate};
+use super::{Allocation, Sending, allocation::Refused, gate::Gate, lending::Lending, sending::Share};
 
 /// Most contents in one report, as the tracker takes them.
 const MAX_REPORTED: usize = 100_000;
-/// Shortest piece, bytes: below it the cost of a piece exceeds its bytes.
-const MIN_PIECE: u64 = 2048;
 
-/// One content as it is sent: its gate, and what to report of it.
+/// One content as it is sent: its gates, and what to report of it.
 #[derive(Debug)]
 pub struct Swarm {
     content: ContentId,
-    gate: Gate,
-    sent: AtomicU64,
+    http: Gate,
+    bittorrent: Gate,
+    sent_http: AtomicU64,
+    sent_bittorrent: AtomicU64,
+    have: AtomicU64,
     requests: AtomicU32,
+    leechers: AtomicU32,
+    seeders: AtomicU32,
+    /// Bytes to BitTorrent peers since lending was last decided, and whether anybody waited.
+    pub(super) lately: AtomicU64,
 }
 
 impl Swarm {
-    /// Bytes to send in one go: about a twentieth of a second, so that several clients see an even flow.
-    fn piece(&self, most: u64) -> u64 {
-        match self.gate.rate() {
-            UNLIMITED => most,
-            rate => (rate / 20).max(MIN_PIECE).min(most),
+    fn new(content: ContentId) -> Self {
+        Self {
+            content,
+            http: Gate::new(0),
+            bittorrent: Gate::new(0),
+            sent_http: AtomicU64::new(0),
+            sent_bittorrent: AtomicU64::new(0),
+            have: AtomicU64::new(0),
+            requests: AtomicU32::new(0),
+            leechers: AtomicU32::new(0),
+            seeders: AtomicU32::new(0),
+            lately: AtomicU64::new(0),
         }
     }
-}
 
-/// A request under way on a content. Dropping it ends the request's count.
-#[derive(Debug)]
-pub struct Sending {
-    swarm: Arc<Swarm>,
-    total: Arc<Gate>,
-}
-
-impl Sending {
-    /// Bytes allowed at once, of at most `wanted`; `None` when one has to wait.
+    /// Which content.
     #[must_use]
-    pub fn try_pass(&self, wanted: u64) -> Option<u64> {
-        let bytes = self.swarm.piece(wanted);
-        if !self.swarm.gate.try_pass(bytes) {
-            return None;
-        }
-        if self.total.try_pass(bytes) {
-            return Some(bytes);
-        }
-        self.swarm.gate.give_back(bytes);
-        None
+    pub const fn content(&self) -> ContentId {
+        self.content
     }
 
-    /// Waits for its turn to send, and says how many bytes, of at most `wanted`.
-    pub async fn pass(&self, wanted: u64) -> u64 {
-        let bytes = self.swarm.piece(wanted);
-        self.swarm.gate.pass(bytes).await;
-        self.total.pass(bytes).await;
-        bytes
-    }
-
-    /// Settles a pass: `sent` of the `allowed` bytes were sent.
-    pub fn sent(&self, allowed: u64, sent: u64) {
-        self.swarm.sent.fetch_add(sent, Ordering::Relaxed);
-        if sent < allowed {
-            self.swarm.gate.give_back(allowed - sent);
-            self.total.give_back(allowed - sent);
+    pub(super) const fn gate(&self, share: Share) -> &Gate {
+        match share {
+            Share::Http => &self.http,
+            Share::BitTorrent => &self.bittorrent,
         }
     }
-}
 
-impl Drop for Sending {
-    fn drop(&mut self) {
-        self.swarm.requests.fetch_sub(1, Ordering::Relaxed);
+    pub(super) fn count(&self, share: Share, bytes: u64) {
+        match share {
+            Share::Http => self.sent_http.fetch_add(bytes, Ordering::Relaxed),
+            Share::BitTorrent => {
+                self.lately.fetch_add(bytes, Ordering::Relaxed);
+                self.sent_bittorrent.fetch_add(bytes, Ordering::Relaxed)
+            }
+        };
+    }
+
+    pub(super) fn request(&self, begins: bool) {
+        if begins {
+            self.requests.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.requests.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Peers came to have `bytes`.
+    pub fn had(&self, bytes: u64) {
+        self.have.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// So many connected peers lack something, and so many lack nothing.
+    pub fn peers(&self, leechers: u32, seeders: u32) {
+        self.leechers.store(leechers, Ordering::Relaxed);
+        self.seeders.store(seeders, Ordering::Relaxed);
+    }
+
+    fn take(&self) -> UploaderSwarm {
+        UploaderSwarm {
+            content: self.content,
+            http_bytes: self.sent_http.swap(0, Ordering::Relaxed),
+            requests: self.requests.load(Ordering::Relaxed),
+            bittorrent_bytes: self.sent_bittorrent.swap(0, Ordering::Relaxed),
+            have_bytes: self.have.swap(0, Ordering::Relaxed),
+            leechers: self.leechers.load(Ordering::Relaxed),
+            seeders: self.seeders.load(Ordering::Relaxed),
+        }
+    }
+
+    fn put_back(&self, count: &UploaderSwarm) {
+        self.sent_http.fetch_add(count.http_bytes, Ordering::Relaxed);
+        self.sent_bittorrent.fetch_add(count.bittorrent_bytes, Ordering::Relaxed);
+        self.have.fetch_add(count.have_bytes, Ordering::Relaxed);
     }
 }
 
 /// All contents being sent, and the table they are held to.
 #[derive(Debug)]
 pub struct Swarms {
+    capacity: u64,
     total: Arc<Gate>,
     state: Mutex<State>,
 }
@@ -97,6 +124,7 @@ pub struct Swarms {
 struct State {
     allocation: Allocation,
     active: HashMap<ContentId, Arc<Swarm>>,
+    lending: Lending,
 }
 
 impl Swarms {
@@ -104,23 +132,25 @@ impl Swarms {
     /// second.
     #[must_use]
     pub fn new(capacity: u64, fallback: u64) -> Self {
-        let state = State { allocation: Allocation::new(fallback), active: HashMap::new() };
-        Self { total: Arc::new(Gate::new(capacity)), state: Mutex::new(state) }
+        let allocation = Allocation::new(fallback);
+        let state = State { allocation, active: HashMap::new(), lending: Lending::default() };
+        Self { capacity, total: Arc::new(Gate::new(capacity)), state: Mutex::new(state) }
     }
 
-    /// Begins a request on a content.
+    /// Begins a request on a content, paid from `share`.
     #[must_use]
-    pub fn send(&self, content: ContentId) -> Sending {
+    pub fn send(&self, content: ContentId, share: Share) -> Sending {
         let swarm = self.with(|state| {
-            let rate = state.allocation.rate(&content, Instant::now());
+            let rates = state.allocation.rates(&content, Instant::now());
             let swarm = state.active.entry(content).or_insert_with(|| {
-                let (sent, requests) = (AtomicU64::new(0), AtomicU32::new(0));
-                Arc::new(Swarm { content, gate: Gate::new(rate), sent, requests })
+                let swarm = Swarm::new(content);
+                swarm.http.set_rate(rates.http);
+                swarm.bittorrent.set_rate(rates.bittorrent);
+                Arc::new(swarm)
             });
-            swarm.requests.fetch_add(1, Ordering::Relaxed);
             Arc::clone(swarm)
         });
-        Sending { swarm, total: Arc::clone(&self.total) }
+        Sending::new(swarm, Arc::clone(&self.total), share)
     }
 
     /// Takes what was sent since the last call, and forgets contents nobody asks for any more.
@@ -132,11 +162,10 @@ impl Swarms {
                 if counts.len() >= MAX_REPORTED {
                     return true;
                 }
-                let http_bytes = swarm.sent.swap(0, Ordering::Relaxed);
-                let requests = swarm.requests.load(Ordering::Relaxed);
-                let busy = http_bytes > 0 || requests > 0;
+                let count = swarm.take();
+                let busy = count != UploaderSwarm::new(swarm.content);
                 if busy {
-                    counts.push(UploaderSwarm { http_bytes, requests, ..UploaderSwarm::new(swarm.content) });
+                    counts.push(count);
                 }
                 // Whoever holds it is about to send, whatever the counters say.
                 busy || Arc::strong_count(swarm) > 1
@@ -150,7 +179,7 @@ impl Swarms {
         self.with(|state| {
             for count in counts {
                 if let Some(swarm) = state.active.get(&count.content) {
-                    swarm.sent.fetch_add(count.http_bytes, Ordering::Relaxed);
+                    swarm.put_back(&count);
                 }
             }
         });
@@ -180,6 +209,14 @@ impl Swarms {
         self.with(State::enforce);
     }
 
+    /// Lends what swarms leave unused to those that may borrow; to be called every [`super::lending::EVERY`].
+    pub fn lend(&self) {
+        self.with(|state| {
+            let State { allocation, active, lending } = state;
+            lending.decide(allocation, active, self.capacity);
+        });
+    }
+
     /// Generation of the table in force.
     #[must_use]
     pub fn generation(&self) -> Option<u64> {
@@ -201,7 +238,9 @@ impl State {
     fn enforce(&mut self) {
         let now = Instant::now();
         for swarm in self.active.values() {
-            swarm.gate.set_rate(self.allocation.rate(&swarm.content, now));
+            let rates = self.allocation.rates(&swarm.content, now);
+            swarm.http.set_rate(rates.http);
+            swarm.bittorrent.set_rate(rates.bittorrent);
         }
     }
 }
@@ -211,7 +250,7 @@ impl State {
 mod tests {
     use videocloud_protocol::tracker::SwarmRate;
 
-    use super::*;
+    use super::{super::UNLIMITED, *};
 
     fn content(n: u8) -> ContentId {
         ContentId::from_bytes([n; 32])
@@ -220,13 +259,23 @@ mod tests {
     #[test]
     fn counts_are_reported_once_and_lost_never() {
         let swarms = Swarms::new(UNLIMITED, UNLIMITED);
-        let sending = swarms.send(content(1));
+        let sending = swarms.send(content(1), Share::Http);
         sending.sent(10, 10);
+        let seeding = swarms.send(content(1), Share::BitTorrent);
+        seeding.sent(7, 7);
+        seeding.swarm().had(5);
         let counts = swarms.take_counts();
-        assert_eq!(counts, [UploaderSwarm { http_bytes: 10, requests: 1, ..UploaderSwarm::new(content(1)) }]);
+        let expected = UploaderSwarm {
+            http_bytes: 10,
+            requests: 1,
+            bittorrent_bytes: 7,
+            have_bytes: 5,
+            ..UploaderSwarm::new(content(1))
+        };
+        assert_eq!(counts.as_slice(), std::slice::from_ref(&expected));
         swarms.put_back(counts);
-        drop(sending);
-        assert_eq!(swarms.take_counts(), [UploaderSwarm { http_bytes: 10, ..UploaderSwarm::new(content(1)) }]);
+        drop((sending, seeding));
+        assert_eq!(swarms.take_counts(), [UploaderSwarm { requests: 0, ..expected }]);
         assert!(swarms.take_counts().is_empty());
         assert_eq!(swarms.active(), 0);
     }
@@ -234,20 +283,21 @@ mod tests {
     #[tokio::test]
     async fn a_table_frees_and_holds_those_who_wait() {
         let swarms = Arc::new(Swarms::new(UNLIMITED, 0));
-        let sending = swarms.send(content(1));
+        let sending = swarms.send(content(1), Share::Http);
         assert_eq!(sending.try_pass(4096), None);
         let waiting = tokio::spawn(async move { sending.pass(4096).await });
         tokio::task::yield_now().await;
-        let rates = vec![SwarmRate { http: 1_000_000, ..SwarmRate::new(content(1)) }];
+        let rates = vec![SwarmRate { http: 10_000, bittorrent: 0, ..SwarmRate::new(content(1)) }];
         swarms.take_table(UploaderTable { generation: 1, ttl_seconds: 30, rates, ..UploaderTable::default() }).unwrap();
-        assert_eq!(waiting.await.unwrap(), MIN_PIECE);
-        assert_eq!(swarms.send(content(2)).try_pass(1), None);
+        assert_eq!(waiting.await.unwrap(), 2048);
+        assert_eq!(swarms.send(content(1), Share::BitTorrent).try_pass(1), None);
+        assert_eq!(swarms.send(content(2), Share::Http).try_pass(1), None);
     }
 
     #[test]
     fn what_is_not_sent_is_given_back() {
         let swarms = Swarms::new(1_000_000, 1_000_000);
-        let sending = swarms.send(content(1));
+        let sending = swarms.send(content(1), Share::Http);
         let allowed = sending.try_pass(100_000).unwrap();
         assert_eq!(allowed, 50_000);
         assert_eq!(sending.try_pass(1), None);

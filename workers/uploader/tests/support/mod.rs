@@ -7,6 +7,7 @@ pub mod moto;
 pub mod process;
 pub mod tools;
 mod tracker;
+pub mod venv;
 
 use std::{path::Path, time::Duration};
 

@@ -17,6 +17,8 @@ use super::{SIGNING_KEY, tracker::UPLOADER_TOKEN};
 pub struct Process {
     pub http: SocketAddr,
     pub metrics: SocketAddr,
+    /// Where it seeds, if it does.
+    pub bittorrent: Option<SocketAddr>,
     child: Child,
 }
 
@@ -28,6 +30,12 @@ impl Process {
 
     /// Starts it on the store at a URL, with its files in `folder`.
     pub fn on(store: &str, folder: &Path, tracker: Option<&str>, flags: &[&str]) -> Self {
+        Self::at("127.0.0.1", store, folder, tracker, flags)
+    }
+
+    /// As [`Process::on`], serving at the address `host`.
+    pub fn at(host: &str, store: &str, folder: &Path, tracker: Option<&str>, flags: &[&str]) -> Self {
+        let any_port = format!("{host}:0");
         let (token, key) = (folder.join("uploader.token"), folder.join("signing.key"));
         std::fs::write(&token, UPLOADER_TOKEN).unwrap();
         std::fs::write(&key, SIGNING_KEY).unwrap();
@@ -37,7 +45,7 @@ impl Process {
             command.args(["--tracker", tracker]);
         }
         command
-            .args(["--http", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--name", "edge-0", "--log-format", "json"])
+            .args(["--http", &any_port, "--metrics", &any_port, "--name", "edge-0", "--log-format", "json"])
             .args(["--drain-delay", "0s", "--report-interval", "200ms"])
             .args(flags);
         let mut child = command
@@ -49,18 +57,19 @@ impl Process {
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut log = Vec::new();
-        let (http, metrics) = loop {
+        let (http, metrics, bittorrent) = loop {
             let line = lines.next().unwrap_or_else(|| panic!("the uploader ended: {log:?}")).unwrap();
             let entry: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
-            let address = |name: &str| entry["fields"][name].as_str().map(|text| text.parse().unwrap());
+            let said = |name: &str| entry["fields"][name].as_str().filter(|text| !text.is_empty());
+            let address = |name: &str| said(name).map(|text| text.parse().unwrap());
             if let (Some(http), Some(metrics)) = (address("http"), address("metrics")) {
-                break (http, metrics);
+                break (http, metrics, address("bittorrent"));
             }
             log.push(line);
         };
         // Ends with the child: its end of the pipe closes.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { http, metrics, child }
+        Self { http, metrics, bittorrent, child }
     }
 
     pub fn signal(&self, signal: Signal) {

@@ -9,6 +9,7 @@ use std::{
 
 use tokio::{net::TcpListener, task::JoinHandle};
 use videocloud_protocol::{
+    ids::TaskId,
     token::{Grant, TokenKey},
     tracker::Client,
 };
@@ -62,6 +63,13 @@ impl Tracker {
     pub fn operator(&self) -> Client {
         drop(super::client());
         let token = TokenKey::new(KEY).unwrap().mint(&Grant::Operator, Duration::from_secs(u64::from(u32::MAX)));
+        Client::new(self.url().parse().unwrap(), token).unwrap()
+    }
+
+    /// The client of a worker with this task.
+    pub fn worker(&self, task: &TaskId) -> Client {
+        let grant = Grant::Task(task.clone());
+        let token = TokenKey::new(KEY).unwrap().mint(&grant, Duration::from_secs(u64::from(u32::MAX)));
         Client::new(self.url().parse().unwrap(), token).unwrap()
     }
 

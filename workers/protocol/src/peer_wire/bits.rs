@@ -1,5 +1,7 @@
 //! Which pieces a peer has.
 
+use bytes::Bytes;
+
 /// Pieces of a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bits {
@@ -33,6 +35,18 @@ impl Bits {
         (fits && clean).then(|| Self { bytes: bytes.to_vec(), count })
     }
 
+    /// Their bytes, as a bitfield message has them.
+    #[must_use]
+    pub fn bytes(&self) -> Bytes {
+        Bytes::copy_from_slice(&self.bytes)
+    }
+
+    /// How many pieces are there.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.bytes.iter().map(|byte| byte.count_ones()).sum()
+    }
+
     /// Whether piece `index` is there.
     #[must_use]
     pub fn has(&self, index: u32) -> bool {
@@ -62,6 +76,7 @@ mod tests {
         let mut bits = Bits::read(&[0b0100_0000, 0b1000_0000], 9).unwrap();
         assert!(bits.has(1) && bits.has(8) && !bits.has(0) && !bits.has(9));
         assert!(bits.set(0, true) && bits.has(0) && bits.set(0, false) && !bits.has(0) && !bits.set(9, true));
+        assert_eq!((Bits::all(9).count(), &Bits::all(9).bytes()[..]), (9, &[0xff, 0x80][..]));
         assert_eq!(Bits::all(9), Bits::read(&[0xff, 0x80], 9).unwrap());
         for (bytes, count) in [(&[0xff, 0xc0][..], 9), (&[0xff], 9), (&[0xff, 0, 0], 9)] {
             assert_eq!(Bits::read(bytes, count), None);

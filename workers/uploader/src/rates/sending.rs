@@ -1,0 +1,105 @@
+//! The right to send of one content, paid from one of its two shares: whoever holds it asks before each piece, and says what was sent.
+
+use std::sync::Arc;
+
+use super::{UNLIMITED, gate::Gate, swarms::Swarm};
+
+/// Shortest piece, bytes: below it the cost of a piece exceeds its bytes.
+const MIN_PIECE: u64 = 2048;
+
+/// What a byte is paid from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Share {
+    /// HTTP to viewers that are no peers.
+    Http,
+    /// The peer wire and web seeds (S).
+    BitTorrent,
+}
+
+/// A request, or a connected swarm, under way. Dropping it ends the request's count.
+#[derive(Debug)]
+pub struct Sending {
+    swarm: Arc<Swarm>,
+    total: Arc<Gate>,
+    share: Share,
+}
+
+impl Sending {
+    pub(super) fn new(swarm: Arc<Swarm>, total: Arc<Gate>, share: Share) -> Self {
+        if share == Share::Http {
+            swarm.request(true);
+        }
+        Self { swarm, total, share }
+    }
+
+    /// What is counted of the content.
+    #[must_use]
+    pub fn swarm(&self) -> &Swarm {
+        &self.swarm
+    }
+
+    /// Bytes per second.
+    #[must_use]
+    pub fn rate(&self) -> u64 {
+        self.gate().rate()
+    }
+
+    /// Bytes to send in one go: about a twentieth of a second, so that several clients see an even flow.
+    #[must_use]
+    pub fn piece(&self, most: u64) -> u64 {
+        match self.rate() {
+            UNLIMITED => most,
+            rate => (rate / 20).max(MIN_PIECE).min(most),
+        }
+    }
+
+    /// Bytes allowed at once, of at most `wanted`; `None` when one has to wait.
+    #[must_use]
+    pub fn try_pass(&self, wanted: u64) -> Option<u64> {
+        let bytes = self.piece(wanted);
+        if !self.gate().try_pass(bytes) {
+            return None;
+        }
+        if self.total.try_pass(bytes) {
+            return Some(bytes);
+        }
+        self.gate().give_back(bytes);
+        None
+    }
+
+    /// Waits for its turn to send, and says how many bytes, of at most `wanted`.
+    pub async fn pass(&self, wanted: u64) -> u64 {
+        let bytes = self.piece(wanted);
+        self.gate().pass(bytes).await;
+        self.total.pass(bytes).await;
+        bytes
+    }
+
+    /// Pays afterwards for `bytes` that were sent without asking.
+    pub fn charge(&self, bytes: u64) {
+        self.swarm.count(self.share, bytes);
+        self.gate().charge(bytes);
+        self.total.charge(bytes);
+    }
+
+    /// Settles a pass: `sent` of the `allowed` bytes were sent.
+    pub fn sent(&self, allowed: u64, sent: u64) {
+        self.swarm.count(self.share, sent);
+        if sent < allowed {
+            self.gate().give_back(allowed - sent);
+            self.total.give_back(allowed - sent);
+        }
+    }
+
+    fn gate(&self) -> &Gate {
+        self.swarm.gate(self.share)
+    }
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        if self.share == Share::Http {
+            self.swarm.request(false);
+        }
+    }
+}
