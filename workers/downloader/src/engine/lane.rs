@@ -63,8 +63,8 @@ pub(super) struct Accepted {
 /// What a lane tells.
 pub(super) enum Report {
     Opened(Opened),
-    /// So many bytes were written, following those before.
-    Wrote(u64),
+    /// These bytes were written, following those before.
+    Wrote(Vec<Bytes>),
     Finished,
     Failed(SourceError),
     /// The staging area refused bytes.
@@ -136,10 +136,10 @@ async fn fetch(
             let here: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
             let length = keep_front(&mut pieces, room);
             if length > 0 {
-                sink.staging.write_pieces_at(position, pieces).await.map_err(Stop::Store)?;
+                sink.staging.write_pieces_at(position, pieces.clone()).await.map_err(Stop::Store)?;
             }
             position += length;
-            Wrote { length, cut: here > length, through: position >= *end }
+            Wrote { cut: here > length, through: position >= *end }
         };
         // Looked at before the bytes are told of, because with the last of them the round is over.
         let unsure = wrote.through && !ranges && announced.is_none() && size == Some(position);
@@ -147,7 +147,7 @@ async fn fetch(
             let message = format!("the source goes on after the {position} bytes the content should have");
             return Err(SourceError::gone(reason::SIZE_MISMATCH, message).into());
         }
-        tell(Report::Wrote(wrote.length)).await?;
+        tell(Report::Wrote(pieces)).await?;
         if wrote.through {
             return Ok(());
         }
@@ -156,8 +156,6 @@ async fn fetch(
 
 /// What became of a batch.
 struct Wrote {
-    /// Bytes written.
-    length: u64,
     /// Whether the answer brought bytes at or behind the gate's end.
     cut: bool,
     /// Whether the gate's end is reached.
