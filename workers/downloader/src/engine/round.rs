@@ -8,20 +8,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
-use videocloud_protocol::failure::{Failure, FailureClass, reason};
-use videocloud_store::{Staging, StoreError};
+use videocloud_protocol::failure::{Failure, reason};
+use videocloud_store::Staging;
 
+use super::agreement::{Agreement, compared};
 use super::crew::{Change, Crew, Word};
 use super::lane::{self, Accepted, Gate, Report, Run, Sink};
 use super::proof::{Checked, Judgement, Proof};
 use super::status::{Snapshot, Stage, Status};
-use super::throttle::Throttle;
+use super::throttle::{HostThrottles, Throttle};
 use super::trust::Trust;
+use super::waits::{Saving, checked, ended};
 use super::{Order, sizes, stored};
-use crate::schedule::{Action, Event, Fault, LaneId, Rate, Scheduler, SourceId, Span, SpanSet, Standing};
+use crate::schedule::{Action, Event, LaneId, Rate, Scheduler, SourceId, Span, SpanSet, Standing};
 use crate::source::{Ask, Opened, SourceError, Validator};
 use crate::verify::Prefix;
 
@@ -59,12 +61,26 @@ pub(super) struct Round<'a> {
     pub(super) crew: &'a mut Crew,
     pub(super) trust: Trust,
     pub(super) proof: Option<Proof>,
+    /// Mirrors that are compared with the one that is followed.
+    pub(super) agreement: Option<Agreement>,
     pub(super) running: &'a mut Prefix,
     pub(super) throttle: &'a Arc<Throttle>,
+    pub(super) hosts: &'a HostThrottles,
     pub(super) status: &'a Status,
     pub(super) stop: &'a CancellationToken,
     /// When the last new byte came, in this round or before.
     pub(super) heard: &'a mut Instant,
+}
+
+/// What a round came to.
+pub(super) struct Ended {
+    pub(super) end: End,
+    /// Length of the content, once known.
+    pub(super) size: Option<u64>,
+    /// What piece hashes have proven.
+    pub(super) proven: SpanSet,
+    /// Every byte was found alike with at least one more mirror.
+    pub(super) agreed: bool,
 }
 
 struct Lane {
@@ -77,11 +93,11 @@ struct Lane {
 }
 
 impl Round<'_> {
-    /// Fetches until one of the ends. Returns the size, once known, and what is proven by piece hashes.
+    /// Fetches until one of the ends.
     ///
     /// # Errors
     /// The store refused bytes or a checkpoint.
-    pub(super) async fn run(mut self) -> Result<(End, Option<u64>, SpanSet), Failure> {
+    pub(super) async fn run(mut self) -> Result<Ended, Failure> {
         let (sender, mut reports) = mpsc::channel(QUEUE);
         let mut lanes = HashMap::new();
         let started = Instant::now();
@@ -115,7 +131,8 @@ impl Round<'_> {
             let certain = self.proof.as_ref().map_or(self.scheduler.done(), |proof| &proof.verified);
             self.running.advance(certain.run_from(0));
             let proven = self.proof.as_ref().is_none_or(Proof::is_complete);
-            if self.scheduler.is_complete() && proven && !lanes.values().any(|lane: &Lane| lane.go.is_some()) {
+            let asked = lanes.values().any(|lane: &Lane| lane.go.is_some());
+            if self.scheduler.is_complete() && proven && !asked && self.is_agreed_or_never() {
                 break End::Complete;
             }
             if self.is_exhausted() {
@@ -137,8 +154,14 @@ impl Round<'_> {
                     let checked = checked.map_err(|error| stored(&error))?;
                     self.judge_piece(checked);
                 }
+                finding = compared(&mut self.agreement) => {
+                    if let Some(end) = self.found(finding.map_err(|error| stored(&error))?) {
+                        break end;
+                    }
+                }
                 () = tokio::time::sleep(wake) => {}
                 _ = ticks.tick() => {
+                    self.compare();
                     self.show(&lanes, rate.at(started.elapsed()));
                     if self.heard.elapsed() > deadline {
                         break End::NoProgress;
@@ -164,7 +187,9 @@ impl Round<'_> {
         if end != End::Complete {
             ended(&mut Some(self.save())).await?;
         }
-        Ok((end, self.scheduler.size(), self.proof.map(|proof| proof.verified).unwrap_or_default()))
+        let (size, proven) = (self.scheduler.size(), self.proof.map(|proof| proof.verified).unwrap_or_default());
+        let agreed = self.agreement.is_some_and(|agreement| size.is_some_and(|size| agreement.is_complete(size)));
+        Ok(Ended { end, size, proven, agreed })
     }
 
     /// Nobody is left to ask, and nobody will be found in time.
@@ -177,7 +202,8 @@ impl Round<'_> {
     /// The size that more sources say than the one that is believed, unless order or description fix it.
     fn resized(&self) -> Option<u64> {
         let fixed = self.order.size.or(self.crew.description.as_ref().and_then(|known| known.size));
-        let believed = self.scheduler.size().filter(|_| fixed.is_none() && self.trust.mixes())?;
+        let judged = self.trust.mixes() || self.agreement.is_some();
+        let believed = self.scheduler.size().filter(|_| fixed.is_none() && judged)?;
         sizes::majority(&self.crew.ledger).filter(|size| *size != believed)
     }
 
@@ -215,12 +241,21 @@ impl Round<'_> {
             Judgement::Void => {}
             Judgement::Good { span, liars } => {
                 self.scheduler.settle(span);
+                if let [(only, _)] = self.crew.ledger.writers_within(span)[..] {
+                    self.scheduler.prove(only);
+                }
                 liars.into_iter().for_each(|liar| self.ban(liar, span));
             }
             Judgement::Bad { span, liar, whole } => {
                 tracing::warn!(piece = ?span, ?liar, "a piece does not have its hash");
                 if let Some(liar) = liar {
                     self.ban(liar, span);
+                }
+                for (writer, part) in self.crew.ledger.writers_within(span) {
+                    if let Some(error) = self.crew.ledger.wasted(writer, part.len(), self.scheduler.size()) {
+                        self.crew.ledger.failed(writer, error);
+                        self.scheduler.set_standing(writer, Standing::Dropped);
+                    }
                 }
                 self.forget(&SpanSet::of(Some(span)));
                 if whole {
@@ -287,7 +322,8 @@ impl Round<'_> {
         let (go, accepted) = oneshot::channel();
         let gate = Gate::new(span.end());
         let run = Run { ask: Ask { span, pin }, gate: Arc::clone(&gate), go: accepted };
-        let sink = Sink { staging: Arc::clone(self.staging), throttle: Arc::clone(self.throttle) };
+        let host = self.hosts.of(member.source.host());
+        let sink = Sink { staging: Arc::clone(self.staging), throttle: Arc::clone(self.throttle), host };
         let lane = lanes.entry(id).or_insert_with(|| {
             let (runs, orders) = mpsc::channel(1);
             let connection = member.source.connect();
@@ -330,7 +366,7 @@ impl Round<'_> {
                     let _ = go.send(Accepted { size: self.order.size.or(opened.size) });
                 }
             }
-            Report::Wrote(bytes) => {
+            Report::Wrote { bytes, wasted } => {
                 if let Some(span) = Span::new(lane.position, lane.position + bytes) {
                     lane.position = span.end();
                     self.crew.ledger.wrote(source, span);
@@ -338,8 +374,10 @@ impl Round<'_> {
                     *self.heard = Instant::now();
                 }
                 let wrote = Span::new(lane.position.saturating_sub(bytes), lane.position);
-                if lane.position > self.order.limits.max_size {
-                    let error = too_large(self.order.limits.max_size);
+                let wasteful = self.crew.ledger.wasted(source, wasted, self.scheduler.size());
+                let too_large = lane.position > self.order.limits.max_size;
+                let too_large = too_large.then(|| sizes::too_large(self.order.limits.max_size));
+                if let Some(error) = too_large.or(wasteful) {
                     self.fail(now, id, source, error);
                     lanes.remove(&id);
                     return Ok(None);
@@ -387,7 +425,7 @@ impl Round<'_> {
                 account.size = Some(size);
             }
             if size > self.order.limits.max_size {
-                return Err(too_large(self.order.limits.max_size));
+                return Err(sizes::too_large(self.order.limits.max_size));
             }
             if let Some(wanted) = self.order.size.or(self.scheduler.size()).filter(|wanted| *wanted != size) {
                 let message = format!("the source has {size} bytes, {wanted} are expected");
@@ -426,30 +464,4 @@ impl Round<'_> {
         let staging = Arc::clone(self.staging);
         tokio::spawn(async move { staging.checkpoint(&state).await })
     }
-}
-
-/// A checkpoint that is being written.
-type Saving = JoinHandle<Result<(), StoreError>>;
-
-/// Waits for the checkpoint that is being written, for ever when none is.
-async fn ended(saving: &mut Option<Saving>) -> Result<(), Failure> {
-    let Some(running) = saving else { return std::future::pending().await };
-    let result = running.await;
-    *saving = None;
-    match result {
-        Ok(saved) => saved.map_err(|error| stored(&error)),
-        Err(error) => Err(Failure::new(FailureClass::Transient, reason::INTERNAL, error.to_string())),
-    }
-}
-
-async fn checked(proof: &mut Option<Proof>) -> Result<Checked, StoreError> {
-    match proof {
-        Some(proof) => proof.next().await,
-        None => std::future::pending().await,
-    }
-}
-
-fn too_large(limit: u64) -> SourceError {
-    let message = format!("the content has more than the {limit} bytes a download may have");
-    SourceError { fault: Fault::Gone, reason: reason::TOO_LARGE, message }
 }
