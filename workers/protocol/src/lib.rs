@@ -9,6 +9,7 @@ pub mod digest;
 pub mod failure;
 pub mod ids;
 pub mod link;
+pub mod peer_wire;
 pub mod playlist;
 pub mod publication;
 pub mod rendition;

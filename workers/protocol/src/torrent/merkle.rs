@@ -77,6 +77,31 @@ pub fn proves(nodes: &[Hash], index: usize, uncles: &[Hash], file_root: &Hash) -
     place == 0 && node == *file_root
 }
 
+/// What proves `length` nodes from `index` on of a piece layer: the nodes, then uncles of `proofs` layers above, without those that the
+/// nodes themselves give (BEP 52). `None` for a question that has no answer.
+#[must_use]
+pub fn answer(layer: &[Hash], piece_length: u64, (index, length, proofs): (usize, usize, usize)) -> Option<Vec<Hash>> {
+    let width = layer.len().next_power_of_two();
+    let fits = length.is_power_of_two() && length >= 2 && length <= width.max(2) && index.is_multiple_of(length);
+    if layer.is_empty() || !fits || index >= width {
+        return None;
+    }
+    let filler = filler(usize::try_from(piece_length).ok()? / BLOCK);
+    let mut row = layer.to_vec();
+    row.resize(width.max(2), filler);
+    let mut answer = row.get(index..index + length)?.to_vec();
+    let (mut place, mut height) = (index, 0);
+    while row.len() > 1 && height <= proofs {
+        if height >= length.ilog2() as usize {
+            answer.push(row[place ^ 1]);
+        }
+        row = row.chunks_exact(2).map(|pair| parent(&pair[0], &pair[1])).collect();
+        place /= 2;
+        height += 1;
+    }
+    Some(answer)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -118,6 +143,32 @@ mod tests {
             asked[0][0] ^= 1;
             prop_assert!(!proves(&asked, index, &uncles, &top));
         }
+    }
+
+    proptest! {
+        #[test]
+        fn answers_prove_what_was_asked(count in 2_usize..40, part in 1_u32..6, place in 0_usize..40) {
+            let layer: Vec<Hash> = (0..count).map(|at| Sha256::digest(at.to_be_bytes()).into()).collect();
+            let height = count.next_power_of_two().ilog2();
+            let width = 1_usize << part.min(height);
+            let index = place % (count.next_power_of_two() / width) * width;
+            let top = root(layer.clone(), count.next_power_of_two(), filler(4));
+            // As many layers as lead to the root.
+            let proofs = if height > width.ilog2() { height as usize - 1 } else { 0 };
+            let all = answer(&layer, 4 * BLOCK as u64, (index, width, proofs));
+            let all = all.unwrap_or_default();
+            prop_assert_eq!(all.len(), width + (height - width.ilog2()) as usize);
+            prop_assert!(proves(&all[..width], index, &all[width..], &top));
+        }
+    }
+
+    #[test]
+    fn senseless_questions_have_no_answer() {
+        let layer = [[1; 32]; 5];
+        for ask in [(0, 3, 0), (1, 2, 0), (8, 2, 0), (0, 16, 0), (0, 1, 0), (0, 0, 0), (usize::MAX - 1, 2, 0)] {
+            assert_eq!(answer(&layer, 1 << 18, ask), None, "{ask:?}");
+        }
+        assert_eq!(answer(&[], 1 << 18, (0, 2, 0)), None);
     }
 
     #[test]

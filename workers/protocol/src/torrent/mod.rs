@@ -9,6 +9,7 @@ mod file;
 mod hash;
 mod info;
 mod magnet;
+pub mod make;
 pub mod merkle;
 mod metainfo;
 mod v1;

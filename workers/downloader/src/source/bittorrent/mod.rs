@@ -5,14 +5,9 @@
 //! pieces only. What is said with a peer is decided in [`session`] (pure); sockets are at the edge, in `wire` and `peer`. Every
 //! address, whoever names it, goes through the same policy as a link's host. Nothing is uploaded and nobody is listened to.
 
-pub mod bits;
 pub mod dht;
-pub mod encryption;
-pub mod extension;
-pub mod handshake;
 mod lane;
 mod link;
-pub mod message;
 mod metadata;
 mod peer;
 mod pool;
@@ -29,6 +24,8 @@ use std::sync::Arc;
 
 pub use link::TorrentLink;
 pub use swarm::{Named, Options, Torrent};
+/// What is said on the wire.
+pub use videocloud_protocol::peer_wire::{bits, encryption, extension, handshake, message};
 pub use wire::Encryption;
 
 use super::Resolver;

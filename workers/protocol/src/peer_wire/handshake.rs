@@ -1,7 +1,7 @@
 //! The first 68 bytes of a connection (BEP 3), and what a peer says it can do.
 
+use crate::torrent::InfoHash;
 use rand::Rng;
-use videocloud_protocol::torrent::InfoHash;
 
 /// Bytes of a handshake.
 pub const LENGTH: usize = 68;

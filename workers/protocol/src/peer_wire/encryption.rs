@@ -3,22 +3,22 @@
 //! It hides the protocol from equipment that slows it down; it authenticates nobody, and pieces are proven by their hashes
 //! anyway. Pure: bytes in, bytes out.
 
+use crate::torrent::InfoHash;
 use num_bigint::BigUint;
 use rand::{Rng, RngExt};
 use rc4::{KeyInit, Rc4, StreamCipher};
 use sha1::{Digest, Sha1};
-use videocloud_protocol::torrent::InfoHash;
 
 /// Bytes of a public key.
 pub const KEY: usize = 96;
 /// Longest padding behind a key, bytes.
-const MAX_PAD: usize = 512;
+pub(super) const MAX_PAD: usize = 512;
 /// The 768-bit prime of RFC 2409's first group; the generator is 2.
 const PRIME: &[u8] =
     b"FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74020BBEA63B139B22514A08798E3404DDEF9519B3\
 CD3A431B302B0A6DF25F14374FE1356D6D51C245E485B576625E7EC6F44C42E9A63A36210000000000090563";
-const PLAIN: u32 = 1;
-const RC4: u32 = 2;
+pub(super) const PLAIN: u32 = 1;
+pub(super) const RC4: u32 = 2;
 
 /// The peer does not speak it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,7 +29,7 @@ pub struct NotEncrypted;
 pub struct Cipher(Rc4);
 
 impl Cipher {
-    fn new(name: &[u8; 4], secret: &[u8], swarm: InfoHash) -> Option<Self> {
+    pub(super) fn new(name: &[u8; 4], secret: &[u8], swarm: InfoHash) -> Option<Self> {
         let key = Sha1::new().chain_update(name).chain_update(secret).chain_update(swarm.0).finalize();
         let mut cipher = Self(Rc4::new_from_slice(&key).ok()?);
         cipher.apply(&mut [0; 1024]);
@@ -144,16 +144,16 @@ impl Answer {
     }
 }
 
-fn prime() -> BigUint {
+pub(super) fn prime() -> BigUint {
     BigUint::parse_bytes(PRIME, 16).unwrap_or_default()
 }
 
-fn public(private: &BigUint) -> Vec<u8> {
+pub(super) fn public(private: &BigUint) -> Vec<u8> {
     padded(&BigUint::from(2_u8).modpow(private, &prime()))
 }
 
 /// The number in [`KEY`] bytes.
-fn padded(number: &BigUint) -> Vec<u8> {
+pub(super) fn padded(number: &BigUint) -> Vec<u8> {
     let bytes = number.to_bytes_be();
     let mut all = vec![0; KEY.saturating_sub(bytes.len())];
     all.extend(bytes);

@@ -2,9 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::torrent::MAX_TORRENT_BYTES;
+use crate::torrent::bencode::{Value, dict};
 use bytes::Bytes;
-use videocloud_protocol::torrent::MAX_TORRENT_BYTES;
-use videocloud_protocol::torrent::bencode::{Value, dict};
 
 /// Our number for `ut_metadata`: what a peer puts on its messages to us.
 pub const METADATA: u8 = 1;
@@ -24,6 +24,8 @@ pub struct Abilities {
     pub metadata_size: Option<usize>,
     /// Requests it lets wait.
     pub queue: Option<u32>,
+    /// It does not want anything any more, even if it lacks pieces (BEP 21).
+    pub upload_only: bool,
     /// Its software; foreign text.
     pub client: Option<String>,
 }
@@ -55,6 +57,21 @@ pub fn hello(exchange: bool) -> Vec<u8> {
     dict([("m", Value::Dict(names.into_iter().collect())), ("v", Value::Bytes(client.as_bytes()))]).encode()
 }
 
+/// The extension handshake of one that only sends: it has metadata of `metadata_size` bytes, and lets `queue` requests wait.
+#[must_use]
+pub fn hello_of_seed(metadata_size: usize, queue: u32) -> Vec<u8> {
+    let names = [(&b"ut_metadata"[..], Value::Int(METADATA.into()))];
+    let client = concat!("videocloud ", env!("CARGO_PKG_VERSION"));
+    dict([
+        ("m", Value::Dict(names.into_iter().collect())),
+        ("metadata_size", Value::Int(i64::try_from(metadata_size).unwrap_or(i64::MAX))),
+        ("reqq", Value::Int(queue.into())),
+        ("upload_only", Value::Int(1)),
+        ("v", Value::Bytes(client.as_bytes())),
+    ])
+    .encode()
+}
+
 /// Reads a peer's extension handshake. What cannot be read is taken as not said.
 #[must_use]
 pub fn abilities(payload: &[u8]) -> Abilities {
@@ -66,11 +83,20 @@ pub fn abilities(payload: &[u8]) -> Abilities {
         metadata: number("ut_metadata"),
         metadata_size: size.filter(|size| (1..=MAX_TORRENT_BYTES).contains(size)),
         queue: said.int("reqq").and_then(|queue| u32::try_from(queue).ok()),
+        upload_only: said.int("upload_only").is_some_and(|only| only != 0),
         client: said.str("v").map(|text| text.chars().filter(|c| !c.is_control()).take(64).collect()),
     }
 }
 
 impl Metadata {
+    /// A part, and how many bytes the whole has, as BEP 9 asks of who sends it.
+    #[must_use]
+    pub fn encode_part(part: u32, bytes: &[u8], total: usize) -> Vec<u8> {
+        let total = Value::Int(i64::try_from(total).unwrap_or(i64::MAX));
+        let head = dict([("msg_type", Value::Int(1)), ("piece", Value::Int(part.into())), ("total_size", total)]);
+        [&head.encode(), bytes].concat()
+    }
+
     /// Its payload.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
@@ -134,6 +160,8 @@ mod tests {
     fn a_handshake_is_understood() {
         let ours = abilities(&hello(true));
         assert_eq!(ours.metadata, Some(METADATA));
+        let seed = abilities(&hello_of_seed(777, 250));
+        assert_eq!((seed.metadata_size, seed.queue, seed.upload_only), (Some(777), Some(250), true));
         let theirs =
             abilities(b"d1:md11:ut_metadatai3e6:ut_pexi1ee13:metadata_sizei31235e4:reqqi500e1:v4:Test7:unknown1:xe");
         assert_eq!((theirs.metadata, theirs.metadata_size, theirs.queue), (Some(3), Some(31_235), Some(500)));
@@ -149,6 +177,9 @@ mod tests {
         for message in [Metadata::Request(0), Metadata::Reject(7), data] {
             assert_eq!(Metadata::decode(&message.encode().into()), Some(message));
         }
+        let part = Metadata::encode_part(3, b"bytes", 99);
+        let read = Metadata::Data { part: 3, bytes: Bytes::from_static(b"bytes") };
+        assert_eq!(Metadata::decode(&part.into()), Some(read));
         assert_eq!(Metadata::decode(&Bytes::from_static(b"d8:msg_typei9e5:piecei0ee")), None);
     }
 

@@ -1,7 +1,7 @@
 //! Messages between peers (BEP 3, 6, 10, 52): bytes in, messages out, and back.
 
+use crate::torrent::merkle::Hash;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use videocloud_protocol::torrent::merkle::Hash;
 
 /// Longest message that is taken, bytes: the bitfield of the largest torrent fits.
 pub const MAX_LENGTH: usize = 256 << 10;
@@ -68,8 +68,8 @@ pub enum Message {
 /// Why bytes are no message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MessageError {
-    /// Longer than [`MAX_LENGTH`].
-    #[error("a message of {0} bytes, more than {MAX_LENGTH}")]
+    /// Longer than it may be.
+    #[error("a message of {0} bytes, more than can have a meaning")]
     TooLong(usize),
     /// A length that its kind cannot have.
     #[error("a message of kind {kind} with {length} bytes")]
@@ -87,9 +87,17 @@ impl Message {
     /// # Errors
     /// [`MessageError`]; the connection cannot go on.
     pub fn take(buffer: &mut BytesMut) -> Result<Option<Self>, MessageError> {
+        Self::take_within(buffer, MAX_LENGTH)
+    }
+
+    /// As [`Message::take`], where nothing longer than `most` bytes can have a meaning.
+    ///
+    /// # Errors
+    /// [`MessageError`]; the connection cannot go on.
+    pub fn take_within(buffer: &mut BytesMut, most: usize) -> Result<Option<Self>, MessageError> {
         let Some(head) = buffer.first_chunk::<4>() else { return Ok(None) };
         let length = u32::from_be_bytes(*head) as usize;
-        if length > MAX_LENGTH {
+        if length > most.min(MAX_LENGTH) {
             return Err(MessageError::TooLong(length));
         }
         if buffer.len() < 4 + length {
