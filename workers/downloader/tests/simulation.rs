@@ -142,7 +142,7 @@ impl World {
             let parts = (0..PARTS).filter(|&part| mirror.parts[part as usize]).map(|part| self.part(part));
             let holds = mirror.parts.contains(&false).then(|| parts.collect());
             let spec =
-                SourceSpec { host: format!("h{id}"), priority: 0, lanes: 4, longest: None, holds, verified: false };
+                SourceSpec { host: format!("h{id}"), priority: 0, lanes: 3, longest: None, holds, verified: false };
             self.scheduler.add(SourceId(id as u32), spec, Standing::Active);
         }
     }
