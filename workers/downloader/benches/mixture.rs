@@ -18,8 +18,9 @@ use std::{fs, thread};
 
 use libtorrent::Seeds;
 use serde_json::json;
+use support::ftp::{Faulty, Vsftpd};
 use support::tracker::opentracker;
-use support::{bytes, ftp::Faulty, nginx::Nginx};
+use support::{bytes, nginx::Nginx};
 
 const ROUNDS: usize = 3;
 /// Bytes per second of the seeds.
@@ -27,8 +28,8 @@ const SEEDS: [u64; 10] =
     [1_000_000, 1_000_000, 2_000_000, 2_000_000, 3_000_000, 3_000_000, 4_000_000, 4_000_000, 5_000_000, 6_000_000];
 /// Caps of the web mirrors as nginx has them, and whether they lie.
 const MIRRORS: [(&str, f64, bool); 3] = [("8m", 8.0, false), ("4m", 4.0, false), ("6m", 0.0, true)];
-/// Bytes per second of the FTP servers; the second is as good as silent.
-const FTP: [&str; 2] = ["rate=6000000", "rate=1"];
+/// Bytes per second of the FTP server that works; the other is as good as silent.
+const FTP: u64 = 6_000_000;
 
 /// A torrent file, links, and the folder for the file.
 type Client = fn(&str, &[String], &Path) -> Command;
@@ -57,15 +58,14 @@ fn main() {
         server.put("a.mp4", if lies { &wrong } else { &content });
         server
     });
-    let ftp = FTP.map(|rate| {
-        let server = Faulty::start(&[rate]);
-        server.put("a.mp4", &content);
-        server
-    });
-    let links: Vec<String> =
-        web.iter().map(|s| s.url("a.mp4")).chain(ftp.iter().map(|s| s.url("ftp", "a.mp4"))).collect();
-    let honest =
-        MIRRORS.iter().map(|(_, cap, _)| cap * 1_048_576.0).sum::<f64>() + 6e6 + SEEDS.iter().sum::<u64>() as f64;
+    let (server, silent) = (Vsftpd::start(&format!("anon_max_rate={FTP}")), Faulty::start(&["rate=1"]));
+    server.put("a.mp4", &content);
+    silent.put("a.mp4", &content);
+    let ftp = [server.url("ftp", "a.mp4"), silent.url("ftp", "a.mp4")];
+    let links: Vec<String> = web.iter().map(|server| server.url("a.mp4")).chain(ftp).collect();
+    let honest = MIRRORS.iter().map(|(_, cap, _)| cap * 1_048_576.0).sum::<f64>()
+        + FTP as f64
+        + SEEDS.iter().sum::<u64>() as f64;
     let clients: [(&str, Client); 2] = [("videocloud", videocloud), ("aria2c", aria2c)];
     let mut seen: [Vec<Outcome>; 2] = [Vec::new(), Vec::new()];
     for _ in 0..ROUNDS {

@@ -147,3 +147,34 @@ fn without_a_digest_most_mirrors_set_the_size() {
     assert!(came == content, "{last}");
     assert_eq!((&last["verification"], state(&last, 0).1), (&"Agreement".into(), "SizeMismatch"), "{last}");
 }
+
+/// A web mirror is faster than any search for a torrent: its word alone must not count while the torrent is on its way.
+#[test]
+fn a_description_that_comes_late_still_proves_what_came() {
+    let server = Nginx::start("");
+    let content = bytes(17, 2 * MIB);
+    let mut wrong = content.clone();
+    wrong[MIB] ^= 1;
+    server.put("wrong.mp4", &wrong);
+    server.put("good.mp4", &content);
+    let hash = |piece: &[u8]| format!("<hash>{}</hash>", hex::encode(<sha2::Sha256 as sha2::Digest>::digest(piece)));
+    let document = format!(
+        "<metalink xmlns=\"urn:ietf:params:xml:ns:metalink\"><file name=\"a.mp4\"><size>{}</size>\
+         <pieces length=\"{MIB}\" type=\"sha-256\">{}</pieces><url>{}</url></file></metalink>",
+        content.len(),
+        content.chunks(MIB).map(hash).collect::<String>(),
+        server.url("good.mp4")
+    );
+    let late = support::script::Scripted::start(move |_| {
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", document.len());
+        [head.as_bytes(), document.as_bytes()].concat()
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("a.mp4");
+    let (wrong, late) = (server.url("wrong.mp4"), late.url("a.meta4"));
+    let (code, last) = run(&["--source", &wrong, "--source", &late, "--output", output.to_str().unwrap()]);
+    assert_eq!(code, 0, "{last}");
+    assert!(std::fs::read(&output).unwrap() == content, "{last}");
+    assert_eq!((&last["verification"], state(&last, 0)), (&"PieceHashes".into(), ("Banned", "WrongBytes")), "{last}");
+}

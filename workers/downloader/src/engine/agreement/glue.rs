@@ -21,11 +21,12 @@ impl Round<'_> {
         agreement.start(mirrors.collect(), self.scheduler.done(), size, self.staging, self.throttle, self.hosts);
     }
 
-    /// Whether a content that is complete is agreed upon, or never will be.
+    /// Whether a content that is complete is agreed upon, or never will be; a description that proves it may still come.
     pub(in crate::engine) fn is_agreed_or_never(&mut self) -> bool {
         self.compare();
         let size = self.scheduler.size().unwrap_or_default();
-        self.agreement.as_mut().is_none_or(|agreement| agreement.is_settled(size))
+        let hopes = self.crew.searches() && self.crew.description.is_none();
+        self.agreement.as_mut().is_none_or(|agreement| agreement.is_settled(size, hopes))
     }
 
     /// Takes in what a comparison found; an end when another source is to be followed.

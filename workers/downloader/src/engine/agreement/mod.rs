@@ -1,7 +1,7 @@
 //! Agreement of mirrors: where nothing proves a content, one mirror is followed, and others are read beside it and compared.
 //!
 //! Every byte that two mirrors have alike counts as agreed; samples would prove nothing about the rest. Where they differ all vote,
-//! and the odd one is banned. The end does not wait for slow mirrors for longer than the download itself took: then it is one
+//! and the odd one is banned. A torrent or Metalink that is looked for is waited for a while. The end does not wait for slow mirrors for longer than the download itself took: then it is one
 //! source's word, and said so.
 
 mod compare;
@@ -29,6 +29,8 @@ const READERS: usize = 4;
 const LONGEST: u64 = 16 * BLOCK;
 /// Failures that pass, after which a mirror is not compared any more.
 const ATTEMPTS: u32 = 3;
+/// How long a complete content that nothing proves waits for a torrent or Metalink that is looked for.
+const DESCRIBED: Duration = Duration::from_secs(20);
 /// How long the end waits for comparisons at least.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -196,12 +198,14 @@ impl Agreement {
         !self.hopeless && self.votes.is_empty() && Span::new(0, size).is_some_and(|all| agreed.covers(all))
     }
 
-    /// Whether a content that is complete needs to wait no longer: all is agreed, or it will not be in time.
-    fn is_settled(&mut self, size: u64) -> bool {
+    /// Whether a content that is complete needs to wait no longer: all is agreed, or it will not be in time. `hopes` says that a torrent
+    /// or Metalink is looked for, which would prove more.
+    fn is_settled(&mut self, size: u64, hopes: bool) -> bool {
         let now = Instant::now();
         let complete = *self.complete.get_or_insert(now);
         let patience = (complete - self.began).max(PATIENCE);
         let able = self.mirrors.iter().any(|mirror| !self.out.contains(&mirror.id));
-        self.hopeless || !able || self.is_complete(size) || now > complete + patience
+        let compared = self.hopeless || !able || self.is_complete(size) || now > complete + patience;
+        compared && !(hopes && now < complete + DESCRIBED)
     }
 }
