@@ -143,7 +143,8 @@ async fn session(host: Ipv4Addr, control: TcpStream, bytes: &[u8]) -> anyhow::Re
             "EPSV" => {
                 let listener = TcpListener::bind((host, 0)).await?;
                 let port = listener.local_addr()?.port();
-                data = Some(listener);
+                // A REST that no RETR followed was a question only.
+                (data, offset) = (Some(listener), 0);
                 format!("229 here (|||{port}|)")
             }
             "RETR" => {
@@ -153,7 +154,12 @@ async fn session(host: Ipv4Addr, control: TcpStream, bytes: &[u8]) -> anyhow::Re
                 let rest = &bytes[offset..];
                 let end = rest.len().min(usize::try_from(LAST_WORDS)?);
                 stream.write_all(&rest[..end]).await?;
-                return Ok(false);
+                if end > 1 {
+                    return Ok(false);
+                }
+                // With the last byte clients find out whether REST is honoured.
+                drop(stream);
+                "226 done".to_owned()
             }
             "QUIT" => return Ok(true),
             _ => "502 not here".to_owned(),
