@@ -64,9 +64,9 @@ pub(super) struct Accepted {
 /// What a lane tells.
 pub(super) enum Report {
     Opened(Opened),
-    /// So many bytes were written, following those before, and so many came that do not count.
+    /// These bytes were written, following those before, and so many came that do not count.
     Wrote {
-        bytes: u64,
+        pieces: Vec<Bytes>,
         wasted: u64,
     },
     Finished,
@@ -132,7 +132,7 @@ async fn fetch(
             let whole = end == u64::MAX && announced.is_none() && size.is_none();
             return if whole || position >= end { Ok(()) } else { Err(ended_early(position).into()) };
         };
-        let came = pieces.iter().map(|piece| piece.len() as u64).sum();
+        let came: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
         sink.throttle.take(came).await;
         sink.host.take(came).await;
         // A source without ranges begins at the first byte, whatever was asked.
@@ -143,10 +143,10 @@ async fn fetch(
             let here: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
             let length = keep_front(&mut pieces, room);
             if length > 0 {
-                sink.staging.write_pieces_at(position, pieces).await.map_err(Stop::Store)?;
+                sink.staging.write_pieces_at(position, pieces.clone()).await.map_err(Stop::Store)?;
             }
             position += length;
-            Wrote { length, cut: here > length, through: position >= *end }
+            Wrote { cut: here > length, through: position >= *end }
         };
         // Looked at before the bytes are told of, because with the last of them the round is over.
         let unsure = wrote.through && !ranges && announced.is_none() && size == Some(position);
@@ -154,7 +154,8 @@ async fn fetch(
             let message = format!("the source goes on after the {position} bytes the content should have");
             return Err(SourceError::gone(reason::SIZE_MISMATCH, message).into());
         }
-        tell(Report::Wrote { bytes: wrote.length, wasted: came - wrote.length }).await?;
+        let kept: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
+        tell(Report::Wrote { pieces, wasted: came - kept }).await?;
         if wrote.through {
             return Ok(());
         }
@@ -163,8 +164,6 @@ async fn fetch(
 
 /// What became of a batch.
 struct Wrote {
-    /// Bytes written.
-    length: u64,
     /// Whether the answer brought bytes at or behind the gate's end.
     cut: bool,
     /// Whether the gate's end is reached.

@@ -366,7 +366,11 @@ impl Round<'_> {
                     let _ = go.send(Accepted { size: self.order.size.or(opened.size) });
                 }
             }
-            Report::Wrote { bytes, wasted } => {
+            Report::Wrote { pieces, wasted } => {
+                let bytes = pieces.iter().map(|piece| piece.len() as u64).sum();
+                if self.proof.is_none() {
+                    self.running.wrote(lane.position, pieces);
+                }
                 if let Some(span) = Span::new(lane.position, lane.position + bytes) {
                     lane.position = span.end();
                     self.crew.ledger.wrote(source, span);

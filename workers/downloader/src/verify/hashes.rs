@@ -1,5 +1,7 @@
 //! Every whole-file hash in one reading.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use sha2::Digest as _;
 use tokio::task::JoinError;
@@ -105,10 +107,12 @@ impl Running {
     ///
     /// # Errors
     /// A thread ended: the runtime shuts down.
-    pub(super) async fn update(mut self, bytes: Bytes) -> Result<Self, JoinError> {
+    pub(super) async fn update(mut self, pieces: Vec<Bytes>) -> Result<Self, JoinError> {
+        let bytes: Arc<[Bytes]> = pieces.into();
         let md5 = self.md5.take().map(|hasher| side(hasher, &bytes, |hasher, bytes| hasher.update(bytes)));
         let ed2k = self.ed2k.take().map(|hasher| side(hasher, &bytes, |hasher, bytes| hasher.update(bytes)));
         let mut fast = side(self, &bytes, |running, bytes| {
+            // Piece by piece through all of them, while it is in the cache.
             running.sha256.update(bytes);
             if let Some(sha1) = &mut running.sha1 {
                 sha1.update(bytes);
@@ -139,10 +143,14 @@ impl Running {
 }
 
 /// Feeds a hasher on a thread that may block.
-fn side<H: Send + 'static>(mut hasher: H, bytes: &Bytes, update: fn(&mut H, &[u8])) -> tokio::task::JoinHandle<H> {
-    let bytes = bytes.clone();
+fn side<H: Send + 'static>(
+    mut hasher: H,
+    pieces: &Arc<[Bytes]>,
+    update: fn(&mut H, &[u8]),
+) -> tokio::task::JoinHandle<H> {
+    let pieces = Arc::clone(pieces);
     tokio::task::spawn_blocking(move || {
-        update(&mut hasher, &bytes);
+        pieces.iter().for_each(|piece| update(&mut hasher, piece));
         hasher
     })
 }
@@ -156,7 +164,7 @@ mod tests {
     async fn known_answers() {
         let mut running = Running::new(Which::ALL);
         for part in [&b"a"[..], b"b", b"c"] {
-            running = running.update(Bytes::from_static(part)).await.unwrap();
+            running = running.update(vec![Bytes::from_static(part)]).await.unwrap();
         }
         let hashes = running.finish();
         assert_eq!(hex::encode(hashes.sha256), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");

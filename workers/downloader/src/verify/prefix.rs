@@ -1,9 +1,10 @@
-//! Hashing while bytes arrive: the part of the content that is there without a hole is read back (from the page cache, it has just
-//! been written) and hashed as it grows, so that little is left to do when the last byte comes.
+//! Hashing while bytes arrive: what follows on the hashed part is hashed as it is written; what came out of order is read back (from
+//! the page cache, most likely) once the hole before it is filled. So little is left to do when the last byte comes.
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use bytes::Bytes;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use videocloud_protocol::digest::Algorithm;
 use videocloud_protocol::failure::{Failure, FailureClass, reason};
@@ -13,31 +14,39 @@ use super::hashes::{Hashes, Running, Which};
 use crate::engine::{Status, stored};
 use crate::schedule::{Span, SpanSet};
 
-/// Bytes read and hashed at a time: large enough to be worth a thread's wake-up, small enough to stay in a cache.
+/// Bytes read back and hashed at a time: large enough to be worth a thread's wake-up, small enough to stay in a cache.
 const BLOCK: u64 = 1 << 20;
-/// While more is to come, reading starts only for this many bytes.
+/// While more is to come, reading back starts only for this many bytes.
 const WORTH: u64 = 4 << 20;
+/// Batches that may wait for the hash; behind them, bytes are read back instead of kept.
+const WAITING: usize = 16;
 
 /// A hash over a growing prefix of the staged bytes.
 pub struct Prefix {
     staging: Arc<Staging>,
     which: Which,
-    limit: watch::Sender<Limit>,
-    task: Option<JoinHandle<Result<Running, Failure>>>,
+    /// Bytes from the start that were handed to the task.
+    handed: u64,
+    task: Option<Task>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Limit {
-    /// Bytes from the start that are there.
-    end: u64,
-    /// Whether that is all.
-    last: bool,
+struct Task {
+    work: mpsc::Sender<Work>,
+    running: JoinHandle<Result<Running, Failure>>,
+}
+
+/// The next bytes to hash.
+enum Work {
+    /// These, one after the other.
+    Bytes(Vec<Bytes>),
+    /// Those of the staging area from the first to before the second.
+    Stored(u64, u64),
 }
 
 impl Prefix {
     /// Nothing is hashed yet.
     pub(crate) fn new(staging: Arc<Staging>, which: Which) -> Self {
-        Self { staging, which, limit: watch::Sender::new(Limit::default()), task: None }
+        Self { staging, which, handed: 0, task: None }
     }
 
     /// These are needed, too.
@@ -50,19 +59,30 @@ impl Prefix {
         }
     }
 
+    /// These bytes were written at `start`. They are hashed at once if they are next and there is room.
+    pub(crate) fn wrote(&mut self, start: u64, pieces: Vec<Bytes>) {
+        if start == self.handed {
+            let end = start + pieces.iter().map(|piece| piece.len() as u64).sum::<u64>();
+            self.hand(Work::Bytes(pieces), end);
+        }
+    }
+
     /// The first `end` bytes are there.
     pub(crate) fn advance(&mut self, end: u64) {
-        if end < self.limit.borrow().end + WORTH {
-            return;
+        if end >= self.handed + WORTH {
+            self.hand(Work::Stored(self.handed, end), end);
         }
-        self.limit.send_modify(|limit| limit.end = end);
-        self.start();
+    }
+
+    fn hand(&mut self, work: Work, end: u64) {
+        if self.start().work.try_send(work).is_ok() {
+            self.handed = end;
+        }
     }
 
     /// `spans` are void: what was hashed of them does not count.
     pub(crate) fn void(&mut self, spans: &SpanSet) {
-        let end = self.limit.borrow().end;
-        if Span::new(0, end).is_some_and(|hashed| !spans.intersect(hashed).is_empty()) {
+        if Span::new(0, self.handed).is_some_and(|hashed| !spans.intersect(hashed).is_empty()) {
             self.reset();
         }
     }
@@ -70,9 +90,9 @@ impl Prefix {
     /// Begins again from nothing.
     pub(crate) fn reset(&mut self) {
         if let Some(task) = self.task.take() {
-            task.abort();
+            task.running.abort();
         }
-        self.limit = watch::Sender::new(Limit::default());
+        self.handed = 0;
     }
 
     /// The hashes of all `size` bytes, all of which are there.
@@ -80,23 +100,26 @@ impl Prefix {
     /// # Errors
     /// The staging area cannot be read.
     pub(crate) async fn finish(&mut self, size: u64, status: &Status) -> Result<Hashes, Failure> {
-        if self.limit.borrow().end > size {
+        if self.handed > size {
             self.reset();
         }
-        self.limit.send_modify(|limit| *limit = Limit { end: size, last: true });
-        self.start();
-        let Some(mut task) = self.task.take() else { return Err(broken(&"no task")) };
-        let running = (&mut task).await;
+        let rest = Work::Stored(self.handed, size);
+        // A task that ended early says why when it is waited for.
+        let _ = self.start().work.send(rest).await;
+        let Some(Task { work, mut running }) = self.task.take() else { return Err(broken(&"no task")) };
+        drop(work);
+        let ended = (&mut running).await;
         self.reset();
         status.verified(size);
-        running.map_err(|error| broken(&error))?.map(Running::finish)
+        ended.map_err(|error| broken(&error))?.map(Running::finish)
     }
 
-    fn start(&mut self) {
-        if self.task.is_none() {
-            let running = Running::new(self.which);
-            self.task = Some(tokio::spawn(follow(Arc::clone(&self.staging), running, self.limit.subscribe())));
-        }
+    fn start(&mut self) -> &Task {
+        self.task.get_or_insert_with(|| {
+            let (work, orders) = mpsc::channel(WAITING);
+            let running = tokio::spawn(follow(Arc::clone(&self.staging), Running::new(self.which), orders));
+            Task { work, running }
+        })
     }
 }
 
@@ -106,27 +129,41 @@ impl Drop for Prefix {
     }
 }
 
+/// Hashes until nobody hands it any more.
 async fn follow(
     staging: Arc<Staging>,
     mut running: Running,
-    mut limit: watch::Receiver<Limit>,
+    mut orders: mpsc::Receiver<Work>,
 ) -> Result<Running, Failure> {
-    let mut offset = 0;
-    loop {
-        let Limit { end, last } = *limit.borrow_and_update();
-        while offset < end {
-            let length = usize::try_from((end - offset).min(BLOCK)).unwrap_or_default();
-            let block = staging.read_at(offset, length).await.map_err(|error| stored(&error))?;
-            offset += length as u64;
-            running = running.update(block).await.map_err(|error| broken(&error))?;
-        }
-        if last {
-            return Ok(running);
-        }
-        if limit.changed().await.is_err() {
-            return Err(broken(&"nobody waits for it"));
+    while let Some(work) = orders.recv().await {
+        match work {
+            Work::Bytes(mut pieces) => {
+                // What waits behind them goes the same way to the other thread.
+                let mut next = orders.try_recv().ok();
+                while let Some(Work::Bytes(more)) = &mut next {
+                    pieces.append(more);
+                    next = orders.try_recv().ok();
+                }
+                running = running.update(pieces).await.map_err(|error| broken(&error))?;
+                if let Some(Work::Stored(start, end)) = next {
+                    running = read_back(&staging, running, start, end).await?;
+                }
+            }
+            Work::Stored(start, end) => running = read_back(&staging, running, start, end).await?,
         }
     }
+    Ok(running)
+}
+
+async fn read_back(staging: &Staging, mut running: Running, start: u64, end: u64) -> Result<Running, Failure> {
+    let mut offset = start;
+    while offset < end {
+        let length = usize::try_from((end - offset).min(BLOCK)).unwrap_or_default();
+        let block = staging.read_at(offset, length).await.map_err(|error| stored(&error))?;
+        offset += length as u64;
+        running = running.update(vec![block]).await.map_err(|error| broken(&error))?;
+    }
+    Ok(running)
 }
 
 fn broken(error: &dyn std::fmt::Display) -> Failure {
