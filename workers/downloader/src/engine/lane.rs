@@ -217,7 +217,7 @@ fn drop_front(pieces: &mut Vec<Bytes>, mut skip: u64) -> u64 {
 }
 
 /// Keeps at most `room` bytes; returns how many there are.
-fn keep_front(pieces: &mut Vec<Bytes>, room: u64) -> u64 {
+pub(super) fn keep_front(pieces: &mut Vec<Bytes>, room: u64) -> u64 {
     let mut kept = 0;
     pieces.retain_mut(|piece| {
         let left = usize::try_from(room - kept).unwrap_or(usize::MAX);

@@ -6,6 +6,7 @@
 mod agreement;
 mod checkpoint;
 mod crew;
+mod end;
 mod fetch;
 mod lane;
 mod ledger;

@@ -16,6 +16,7 @@ use videocloud_store::Staging;
 
 use super::agreement::{Agreement, compared};
 use super::crew::{Change, Crew, Word};
+use super::end::{End, Ended};
 use super::lane::{self, Accepted, Gate, Report, Run, Sink};
 use super::proof::{Checked, Judgement, Proof};
 use super::status::{Snapshot, Stage, Status};
@@ -33,25 +34,6 @@ const QUEUE: usize = 256;
 const CHECKPOINT: Duration = Duration::from_secs(5);
 /// Time between two looks at rates for those who watch.
 const TICK: Duration = Duration::from_millis(250);
-
-/// How a round ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
-    /// Every byte is there.
-    Complete,
-    /// No source is left to ask.
-    Exhausted,
-    /// The content behind a source is another than it was.
-    Changed(SourceId),
-    /// More is known of the content: other rules may hold.
-    Described,
-    /// Most sources have this many bytes, not as many as were believed.
-    Resized(u64),
-    /// Told to stop; what is there is checkpointed.
-    Stopped,
-    /// No byte came within the progress deadline.
-    NoProgress,
-}
 
 /// What a round works with.
 pub(super) struct Round<'a> {
@@ -72,20 +54,11 @@ pub(super) struct Round<'a> {
     pub(super) heard: &'a mut Instant,
 }
 
-/// What a round came to.
-pub(super) struct Ended {
-    pub(super) end: End,
-    /// Length of the content, once known.
-    pub(super) size: Option<u64>,
-    /// What piece hashes have proven.
-    pub(super) proven: SpanSet,
-    /// Every byte was found alike with at least one more mirror.
-    pub(super) agreed: bool,
-}
-
 struct Lane {
     source: SourceId,
     position: u64,
+    /// Where its span ends now: what it wrote behind that before it knew is another's to write again.
+    end: u64,
     runs: mpsc::Sender<Run>,
     gate: Arc<Gate>,
     go: Option<oneshot::Sender<Accepted>>,
@@ -144,6 +117,12 @@ impl Round<'_> {
                 () = self.stop.cancelled() => break End::Stopped,
                 Some((id, report)) = reports.recv() => {
                     changed = self.take(started, id, report, &mut lanes, &mut rate)?;
+                    // Those that wait are heard before anybody is judged by its silence.
+                    for _ in 0..QUEUE {
+                        let waiting = changed.is_none().then(|| reports.try_recv().ok()).flatten();
+                        let Some((id, report)) = waiting else { break };
+                        changed = self.take(started, id, report, &mut lanes, &mut rate)?;
+                    }
                 }
                 word = self.crew.hear() => {
                     if self.learn(word) {
@@ -295,7 +274,8 @@ impl Round<'_> {
         match action {
             Action::Fetch { lane, source, span } => self.fetch(lane, source, span, lanes, reports).await,
             Action::Bound { lane, end } => {
-                if let Some(lane) = lanes.get(&lane) {
+                if let Some(lane) = lanes.get_mut(&lane) {
+                    lane.end = end;
                     lane.gate.set(end).await;
                 }
             }
@@ -329,9 +309,9 @@ impl Round<'_> {
             let connection = member.source.connect();
             let task = tokio::spawn(lane::work(id, connection, sink, orders, reports.clone()));
             let gate = Arc::clone(&gate);
-            Lane { source, position: span.start(), runs, gate, go: None, task: task.abort_handle() }
+            Lane { source, position: span.start(), end: span.end(), runs, gate, go: None, task: task.abort_handle() }
         });
-        (lane.position, lane.gate, lane.go) = (span.start(), gate, Some(go));
+        (lane.position, lane.end, lane.gate, lane.go) = (span.start(), span.end(), gate, Some(go));
         // The lane has reported the end of its last run, so its queue of one is empty.
         if lane.runs.send(run).await.is_err() {
             tracing::error!(lane = id.0, "a lane ended by itself");
@@ -366,8 +346,11 @@ impl Round<'_> {
                     let _ = go.send(Accepted { size: self.order.size.or(opened.size) });
                 }
             }
-            Report::Wrote { pieces, wasted } => {
-                let bytes = pieces.iter().map(|piece| piece.len() as u64).sum();
+            Report::Wrote { mut pieces, wasted } => {
+                let came: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
+                // Only these stay: hashing others would prove bytes that somebody else overwrites.
+                let bytes = lane::keep_front(&mut pieces, lane.end.saturating_sub(lane.position));
+                let wasted = wasted + (came - bytes);
                 if self.proof.is_none() {
                     self.running.wrote(lane.position, pieces);
                 }

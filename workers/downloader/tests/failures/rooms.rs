@@ -60,10 +60,11 @@ fn a_hundred_gigabytes_where_four_are_free_is_refused_and_takes_no_room() {
     assert_eq!((exit, &last["reason"]), (32, &"StoreFull".into()), "{last}");
     let used: u64 = String::from_utf8(used).unwrap().split_whitespace().next().unwrap().parse().unwrap();
     assert!(used < MIB as u64, "{used} bytes of the volume were taken");
-    assert!(last["sources"][0]["bytes"].as_u64().unwrap() == 0, "{last}");
+    // It may end before any source was shown at all.
+    assert_eq!(last["sources"][0]["bytes"].as_u64().unwrap_or_default(), 0, "{last}");
 }
 
-/// A sparse file system of 120 GB on little real room, and four mirrors, two of which disagree now and then.
+/// A sparse file system of 120 GB on little real room, four mirrors, 64 connections, every hash.
 #[test]
 fn a_hundred_gigabytes_take_less_than_256_mib_of_memory() {
     let folder = tempfile::tempdir().unwrap();

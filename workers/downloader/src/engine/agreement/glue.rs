@@ -7,7 +7,8 @@ use videocloud_protocol::failure::reason;
 use videocloud_store::StoreError;
 
 use super::{Agreement, Finding, Mirror};
-use crate::engine::round::{End, Round};
+use crate::engine::end::End;
+use crate::engine::round::Round;
 use crate::schedule::Fault;
 use crate::source::SourceError;
 
