@@ -73,8 +73,8 @@ bench: bench-scheduler bench-download bench-edge bench-transcode bench-operator 
 
 bench-scheduler: ## Solver, estimator and policies
 	@cargo bench --locked -p videocloud-scheduler --bench scheduler
-bench-download: setup ## One origin, several mirrors, a swarm: videocloud, aria2c, curl, libtorrent
-	@cargo bench --locked -p videocloud-downloader --bench throughput --bench mirrors --bench swarm
+bench-download: setup ## One origin, mirrors, a swarm, a mixture, small files: videocloud, aria2c, curl, libtorrent
+	@cargo bench --locked -p videocloud-downloader --bench throughput --bench mirrors --bench swarm --bench mixture --bench small
 bench-edge: setup ## One file: videocloud's edge, nginx
 	@cargo bench --locked -p videocloud-uploader --bench edge
 bench-transcode: setup tools ## Chunked, whole, and separate encodes

@@ -8,6 +8,7 @@ mod deletion;
 mod disk;
 mod faults;
 mod happy;
+mod mixed;
 mod shared;
 mod upgrade;
 mod world;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         happy::kubectl_shows_what_a_user_asks_for,
         shared::two_objects_with_one_link_are_one_download,
         shared::a_known_content_is_ready_without_a_transfer,
+        mixed::links_of_every_kind_give_the_right_bytes,
         bad_links::every_bad_link_ends_in_a_condition_a_user_can_act_on,
         deletion::deleting_during_download_leaves_nothing,
         deletion::deleting_during_transcode_leaves_nothing,

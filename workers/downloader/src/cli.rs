@@ -38,6 +38,9 @@ pub(crate) struct Cli {
     /// More links, as for --source.
     #[arg(value_name = "URL", conflicts_with = "task")]
     pub(crate) urls: Vec<Link>,
+    /// A Metalink file; links to Metalinks go with --source.
+    #[arg(long, short = 'M', value_name = "FILE", conflicts_with = "task")]
+    pub(crate) metalink: Vec<PathBuf>,
     /// The file to take of a Metalink or torrent that has several.
     #[arg(long, value_name = "NAME")]
     pub(crate) select: Option<String>,
@@ -60,11 +63,17 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "CIDR", env = "VIDEOCLOUD_ALLOW_NETWORKS", value_delimiter = ',', value_parser = network)]
     pub(crate) allow_network: Vec<Option<IpNet>>,
     /// Connections to one host.
-    #[arg(long, short = 'x', default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=64))]
+    #[arg(long, short = 'x', visible_alias = "max-host-connections", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(crate) connections: u32,
     /// Bytes per second in all; K, M and G may follow the number.
-    #[arg(long, value_name = "RATE", visible_alias = "max-download-limit", value_parser = rate)]
+    #[arg(long, value_name = "RATE", visible_aliases = ["max-rate", "max-download-limit"], value_parser = rate)]
     pub(crate) limit_rate: Option<u64>,
+    /// Bytes per second of one host, as --limit-rate.
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub(crate) max_host_rate: Option<u64>,
+    /// Requests per second to one host.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_host_requests: Option<u32>,
     /// A header to send, `Name: value`; may be repeated.
     #[arg(long, short = 'H', value_name = "HEADER")]
     pub(crate) header: Vec<String>,
@@ -89,6 +98,12 @@ pub(crate) struct Cli {
     /// Seconds to keep asking when no source answers at all.
     #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
     pub(crate) give_up_after: u64,
+    /// Without a digest or piece hashes: follow one link only, and do not compare it with the others.
+    #[arg(long)]
+    pub(crate) no_agreement: bool,
+    /// Which bytes come first where links have only parts: those that few others can give, or those that are played first.
+    #[arg(long, value_enum, default_value_t = Order::Rarest)]
+    pub(crate) order: Order,
     /// Take only video and audio; pages, playlists and archives are refused.
     #[arg(long)]
     pub(crate) media_only: bool,
@@ -114,6 +129,15 @@ pub(crate) enum Digests {
     Needed,
     /// SHA-256, SHA-1, MD5, BLAKE3, ed2k and the 3-chunk hash. A store always has all.
     All,
+}
+
+/// Which bytes come first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Order {
+    /// Those with the least bandwidth behind them; where every link has everything, from the first to the last.
+    Rarest,
+    /// From the first to the last.
+    Playback,
 }
 
 /// Form of the log.

@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
+use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
-use videocloud_downloader::engine::{Fetched, Status, fetch};
+use videocloud_downloader::engine::{Fetched, HostLimits, Status, fetch};
+use videocloud_downloader::schedule;
 use videocloud_downloader::task::{Network, order};
 use videocloud_downloader::verify::Which;
 use videocloud_protocol::content::Visibility;
@@ -22,28 +24,37 @@ use videocloud_protocol::tracker::Wanted;
 use videocloud_store::{Durability, Store, StoreUrl};
 
 use crate::bad_spec;
-use crate::cli::{Cli, Digests};
+use crate::cli::{self, Cli, Digests};
 use crate::display::Display;
 
 /// Downloads what the flags say.
 pub(crate) async fn run(mut cli: Cli, stop: &CancellationToken) -> Result<(), Failure> {
     cli.source.append(&mut cli.urls);
     let files = cli.torrents.files()?;
-    if cli.source.is_empty() && files.is_empty() {
-        return Err(bad_spec("failed to start: no --source URL and no --torrent FILE; see --help"));
+    if cli.source.is_empty() && files.is_empty() && cli.metalink.is_empty() {
+        return Err(bad_spec("failed to start: no --source URL, no --torrent FILE, no --metalink FILE; see --help"));
     }
     let place = Place::of(&cli)?;
     let network = Network::new(cli.allow_network.iter().flatten().copied().collect(), cli.ca_file.as_deref());
     let network = network.map_err(bad_spec)?.through(cli.proxy.clone()).with_torrents(cli.torrents.options());
-    let (mut links, mut ways) = (cli.source.clone(), Vec::new());
+    let (mut links, mut ways) = (cli.source.iter().map(|link| (link.clone(), None)).collect::<Vec<_>>(), Vec::new());
+    for path in &cli.metalink {
+        links.push((named(path)?, Some(path.display().to_string())));
+    }
     for (link, file) in files {
-        links.push(link);
+        links.push((link, None));
         ways.push(network.torrent(file, cli.select.clone()).map_err(bad_spec)?);
     }
     let mut order = order(task(&cli, links)?, &network)?;
     let given = order.candidates.iter_mut().rev();
     given.zip(ways.into_iter().rev()).for_each(|(candidate, way)| candidate.way = way);
     order.any_content = !cli.media_only;
+    order.agreement = !cli.no_agreement;
+    order.host_limits = HostLimits { bytes_per_second: cli.max_host_rate, requests_per_second: cli.max_host_requests };
+    order.settings.order = match cli.order {
+        cli::Order::Rarest => schedule::Order::Rarest,
+        cli::Order::Playback => schedule::Order::Playback,
+    };
     order.patience = Duration::from_secs(cli.give_up_after.min(cli.progress_deadline));
     if cli.output.is_some() && cli.digests == Digests::Needed {
         order.hashes = cli.digest.iter().fold(Which::default(), |which, digest| which.and(digest.algorithm()));
@@ -63,8 +74,15 @@ pub(crate) async fn run(mut cli: Cli, stop: &CancellationToken) -> Result<(), Fa
     done.map(drop)
 }
 
-/// The order for `links`.
-fn task(cli: &Cli, links: Vec<Link>) -> Result<DownloadTask, Failure> {
+/// A link that stands for a file: nothing is at it, but the same file has the same.
+fn named(path: &Path) -> Result<Link, Failure> {
+    let bytes = std::fs::read(path);
+    let bytes = bytes.map_err(|error| bad_spec(format!("failed to read {}: {error}", path.display())))?;
+    format!("magnet:?xt=urn:sha256:{}", hex::encode(Sha256::digest(&bytes))).parse().map_err(bad_spec)
+}
+
+/// The order for `links`, some of which stand for a document.
+fn task(cli: &Cli, links: Vec<(Link, Option<String>)>) -> Result<DownloadTask, Failure> {
     let headers = cli.header.iter().map(|header| {
         let (name, value) =
             header.split_once(':').ok_or_else(|| bad_spec("failed to read --header: no colon in it"))?;
@@ -76,26 +94,26 @@ fn task(cli: &Cli, links: Vec<Link>) -> Result<DownloadTask, Failure> {
     }
     headers.extend(cli.cookie.iter().map(|cookie| ("Cookie".to_owned(), cookie.clone())));
     let wanted = Wanted {
-        links: links.clone(),
+        links: links.iter().map(|(link, _)| link.clone()).collect(),
         digest: cli.digest.clone(),
         size: cli.size,
         visibility: Visibility::Public,
         variant: String::new(),
     };
     let key = wanted.key();
-    let source = |(number, link): (usize, &Link)| SourceSpec {
+    let source = |(number, (link, document)): (usize, (Link, Option<String>))| SourceSpec {
         name: format!("source-{}", number + 1),
-        link: link.clone(),
+        link,
         select: cli.select.clone(),
         headers: headers.clone(),
         priority: 100,
         credentials: None,
-        document: None,
+        document,
     };
     Ok(DownloadTask {
         task: TaskId::download(&key),
         key,
-        sources: links.iter().enumerate().map(source).collect(),
+        sources: links.into_iter().enumerate().map(source).collect(),
         digest: cli.digest.clone(),
         size: cli.size,
         visibility: Visibility::Public,

@@ -5,27 +5,18 @@
 mod libtorrent;
 mod support;
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use libtorrent::Seeds;
 use serde_json::{Value, json};
 use support::nginx::Nginx;
+use support::tracker::{Ended, free_port, opentracker};
 use support::{bytes, run};
 
 const KIB: usize = 1 << 10;
-
-/// Ends a process with the test.
-struct Ended(Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// A folder with `name` and others in it, and what they hold.
 fn show(folder: &Path) -> Vec<(&'static str, Vec<u8>)> {
@@ -100,25 +91,6 @@ fn encrypted_connections() {
         let (found, _) = fetch(folder.path(), &with(&["--torrent", &torrent, "--encryption", ours], &seeds.peers()));
         assert!(found == content, "{policy} {level} {ours}: the bytes differ");
     }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
-}
-
-/// opentracker on a port of its own, TCP and UDP, that knows `hashes`.
-fn opentracker(folder: &Path, hashes: &[String]) -> (Ended, u16) {
-    let port = free_port();
-    let list = folder.join("whitelist");
-    std::fs::write(&list, hashes.join("\n") + "\n").unwrap();
-    let at = port.to_string();
-    let child = Command::new("opentracker")
-        .args(["-i", "127.0.0.1", "-p", &at, "-P", &at, "-u", "nobody", "-d", "/", "-w"])
-        .arg(&list)
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("opentracker runs: install the Debian package opentracker");
-    (Ended(child), port)
 }
 
 #[test]

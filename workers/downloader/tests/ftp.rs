@@ -188,3 +188,26 @@ fn web_and_ftp_mirrors_share_one_file() {
         assert!(last["sources"][source]["bytes"].as_u64().unwrap() > MIB as u64, "{last}");
     }
 }
+
+/// RFC 959, section 4.2: replies that begin with 4 ask to try again.
+#[test]
+fn a_transfer_that_the_server_puts_off_is_asked_for_again() {
+    let content = bytes(11, 3 * MIB);
+    for code in ["425", "451", "452"] {
+        let server = Faulty::start(&[&format!("refuse-{code}")]);
+        server.put("a.mp4", &content);
+        let (code, last) = get(&[server.url("ftp", "a.mp4")], &["--connections", "1"], &content);
+        assert_eq!(code, 0, "{code}: {last}");
+        assert!(server.commands("RETR") >= 2);
+    }
+}
+
+#[test]
+fn a_transfer_that_the_server_aborts_is_gone_on_with() {
+    let server = Faulty::start(&["abort-after=2000000"]);
+    let content = bytes(12, 8 * MIB);
+    server.put("a.mp4", &content);
+    let (code, last) = get(&[server.url("ftp", "a.mp4")], &["--connections", "1"], &content);
+    assert_eq!(code, 0, "{last}");
+    assert_eq!(last["sources"][0]["bytes"], content.len(), "what had come was asked for again: {last}");
+}

@@ -109,3 +109,25 @@ fn a_document_that_contradicts_the_order_is_not_followed() {
     assert_eq!((code, &last["reason"]), (22, &"ProtocolError".into()), "{last}");
     assert!(!output.exists());
 }
+
+#[test]
+fn a_metalink_that_lies_on_the_disk_is_followed() {
+    let server = Nginx::start("");
+    let content = bytes(5, 3 * MIB);
+    server.put("a.mp4", &content);
+    let folder = tempfile::tempdir().unwrap();
+    let document = folder.path().join("a.meta4");
+    let links = ["gone.mp4", "a.mp4"].map(|name| server.url(name));
+    std::fs::write(&document, metalink(&content, &piece_hashes(&content), &links)).unwrap();
+    let output = folder.path().join("a.mp4");
+    let (file, place) = (document.to_str().unwrap(), output.to_str().unwrap());
+    let (code, last) = run(&["--metalink", file, "--output", place]);
+    assert_eq!((code, &last["verification"]), (0, &"PieceHashes".into()), "{last}");
+    assert!(std::fs::read(&output).unwrap() == content);
+    std::fs::write(&document, "no metalink").unwrap();
+    std::fs::remove_file(&output).unwrap();
+    let (code, last) = run(&["--metalink", file, "--output", place]);
+    assert_eq!((code, &last["reason"]), (22, &"BadSpec".into()), "{last}");
+    let (code, _) = run(&["--metalink", "/nowhere.meta4", "--output", place]);
+    assert_eq!(code, 21);
+}

@@ -121,6 +121,8 @@ pub mod reason {
     pub const CHANGED: &str = "ContentChanged";
     /// The source gave bytes that a hash, or all other sources, disprove.
     pub const WRONG_BYTES: &str = "WrongBytes";
+    /// The source delivered more bytes that do not count (wrong, twice, beyond what was asked) than it may.
+    pub const WASTED_BYTES: &str = "WastedBytes";
     /// The whole-file digest is not the one asked for.
     pub const DIGEST_MISMATCH: &str = "DigestMismatch";
     /// The size is not the one asked for.

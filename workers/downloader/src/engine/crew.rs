@@ -263,6 +263,7 @@ impl Crew {
             lanes: manner.lanes.unwrap_or(per_host).clamp(1, per_host),
             longest: manner.longest,
             holds: self.holds(id),
+            verified: manner.verified,
         })
     }
 

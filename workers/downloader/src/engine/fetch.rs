@@ -6,17 +6,19 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rand::RngExt;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use videocloud_protocol::content::ContentManifest;
+use videocloud_protocol::content::{ContentManifest, Verification};
 use videocloud_protocol::digest::{Algorithm, Digest};
 use videocloud_protocol::failure::{Failure, FailureClass, reason};
 use videocloud_store::{Published, Staging, Store};
 
+use super::agreement::Agreement;
 use super::checkpoint::{self, Earlier};
 use super::crew::{Change, Crew};
+use super::end::{End, Ended};
 use super::proof::Proof;
-use super::round::{End, Round};
+use super::round::Round;
 use super::status::{Stage, Status};
-use super::throttle::Throttle;
+use super::throttle::{HostThrottles, Throttle};
 use super::trust::{Trust, next_alone};
 use super::{Fetched, Order, Way, samples, sizes, stored};
 use crate::schedule::{Fault, Scheduler, SourceId, SpanSet, Standing};
@@ -88,8 +90,11 @@ struct Download<'a> {
     earlier: Option<Earlier>,
     /// What the piece hashes have proven.
     proven: SpanSet,
+    /// At least two mirrors gave every byte alike.
+    agreed: bool,
     running: verify::Prefix,
     throttle: Arc<Throttle>,
+    hosts: HostThrottles,
 }
 
 impl<'a> Download<'a> {
@@ -112,8 +117,10 @@ impl<'a> Download<'a> {
             heard: Instant::now(),
             earlier,
             proven: SpanSet::default(),
+            agreed: false,
             running,
             throttle: Arc::new(Throttle::new(order.limits.bytes_per_second)),
+            hosts: HostThrottles::new(order.host_limits),
         }
     }
 
@@ -209,6 +216,8 @@ impl<'a> Download<'a> {
                 scheduler.add(id, spec, standing);
             }
         }
+        let compares = self.order.agreement && self.trust == Trust::Pinned;
+        let followed = writers.first().filter(|_| compares);
         let round = Round {
             order: self.order,
             staging: &self.staging,
@@ -216,15 +225,17 @@ impl<'a> Download<'a> {
             crew: &mut self.crew,
             trust: self.trust,
             proof: pieces.map(|pieces| Proof::new(pieces, self.proven.clone(), &done)),
+            agreement: followed.map(|id| Agreement::new(*id)),
             running: &mut self.running,
             throttle: &self.throttle,
+            hosts: &self.hosts,
             status: self.status,
             stop: self.stop,
             heard: &mut self.heard,
         };
-        let (end, size, proven) = round.run().await?;
+        let Ended { end, size, proven, agreed } = round.run().await?;
         self.size = self.order.size.or(size);
-        self.proven = proven;
+        (self.proven, self.agreed) = (proven, agreed);
         Ok(end)
     }
 
@@ -237,7 +248,10 @@ impl<'a> Download<'a> {
             digests: self.order.digest.iter().chain(described).cloned().collect(),
             ed2k: self.crew.description.as_ref().and_then(|known| known.ed2k),
         };
-        let verification = self.trust.verification();
+        let verification = match self.trust {
+            Trust::Pinned if self.agreed => Verification::Agreement,
+            trust => trust.verification(),
+        };
         let hashing =
             verify::verify(&mut self.running, &self.staging, size, self.order, &expected, verification, self.status);
         tokio::select! {

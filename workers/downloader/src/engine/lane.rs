@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use videocloud_protocol::failure::reason;
 use videocloud_store::{Staging, StoreError};
 
-use super::throttle::Throttle;
+use super::throttle::{HostThrottle, Throttle};
 use crate::schedule::{Fault, LaneId};
 use crate::source::{Ask, Connection, Opened, SourceError};
 
@@ -43,6 +43,7 @@ impl Gate {
 pub(super) struct Sink {
     pub(super) staging: Arc<Staging>,
     pub(super) throttle: Arc<Throttle>,
+    pub(super) host: Arc<HostThrottle>,
 }
 
 /// What a lane is told to fetch.
@@ -63,8 +64,11 @@ pub(super) struct Accepted {
 /// What a lane tells.
 pub(super) enum Report {
     Opened(Opened),
-    /// These bytes were written, following those before.
-    Wrote(Vec<Bytes>),
+    /// These bytes were written, following those before, and so many came that do not count.
+    Wrote {
+        pieces: Vec<Bytes>,
+        wasted: u64,
+    },
     Finished,
     Failed(SourceError),
     /// The staging area refused bytes.
@@ -115,6 +119,7 @@ async fn fetch(
     let Run { ask, gate, go } = run;
     let tell = |report| async move { reports.send((id, report)).await.map_err(|_| Stop::Dismissed) };
     let mut position = ask.span.start();
+    sink.host.request().await;
     let opened = connection.open(ask).await?;
     let (mut skip, ranges, announced) = (position.saturating_sub(opened.start), opened.ranges, opened.size);
     tell(Report::Opened(opened)).await?;
@@ -127,7 +132,9 @@ async fn fetch(
             let whole = end == u64::MAX && announced.is_none() && size.is_none();
             return if whole || position >= end { Ok(()) } else { Err(ended_early(position).into()) };
         };
-        sink.throttle.take(pieces.iter().map(|piece| piece.len() as u64).sum()).await;
+        let came: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
+        sink.throttle.take(came).await;
+        sink.host.take(came).await;
         // A source without ranges begins at the first byte, whatever was asked.
         skip = drop_front(&mut pieces, skip);
         let wrote = {
@@ -147,7 +154,8 @@ async fn fetch(
             let message = format!("the source goes on after the {position} bytes the content should have");
             return Err(SourceError::gone(reason::SIZE_MISMATCH, message).into());
         }
-        tell(Report::Wrote(pieces)).await?;
+        let kept: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
+        tell(Report::Wrote { pieces, wasted: came - kept }).await?;
         if wrote.through {
             return Ok(());
         }
@@ -209,7 +217,7 @@ fn drop_front(pieces: &mut Vec<Bytes>, mut skip: u64) -> u64 {
 }
 
 /// Keeps at most `room` bytes; returns how many there are.
-fn keep_front(pieces: &mut Vec<Bytes>, room: u64) -> u64 {
+pub(super) fn keep_front(pieces: &mut Vec<Bytes>, room: u64) -> u64 {
     let mut kept = 0;
     pieces.retain_mut(|piece| {
         let left = usize::try_from(room - kept).unwrap_or(usize::MAX);

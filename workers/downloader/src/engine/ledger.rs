@@ -8,6 +8,9 @@ use super::owners::Owners;
 use crate::schedule::{Fault, SourceId, Span, SpanSet};
 use crate::source::{SourceError, Validator};
 
+/// Bytes that a source may deliver in vain, beside as many as the content has (a server without ranges begins again).
+const MAY_WASTE: u64 = 64 << 20;
+
 /// What is known of one source.
 #[derive(Debug, Clone)]
 pub(super) struct Account {
@@ -32,6 +35,8 @@ pub(super) struct Account {
     pub(super) note: Option<String>,
     /// Bytes it delivered to this process.
     bytes: u64,
+    /// Bytes it delivered that do not count: wrong, twice, or beyond what was asked.
+    wasted: u64,
 }
 
 /// All accounts, numbered as the scheduler numbers sources.
@@ -57,6 +62,7 @@ impl Ledger {
             lanes: 0,
             note: None,
             bytes: 0,
+            wasted: 0,
         });
         id
     }
@@ -138,6 +144,18 @@ impl Ledger {
         spans.iter().for_each(|span| self.owners.clear(span));
     }
 
+    /// `id` delivered `bytes` that do not count. The error that follows when there were too many of those for a content of `size`.
+    pub(super) fn wasted(&mut self, id: SourceId, bytes: u64, size: Option<u64>) -> Option<SourceError> {
+        let account = self.get_mut(id)?;
+        account.wasted = account.wasted.saturating_add(bytes);
+        let most = size.unwrap_or(0).saturating_add(MAY_WASTE);
+        (bytes > 0 && account.wasted > most).then(|| {
+            let message =
+                format!("it delivered {} bytes that do not count, more than the {most} it may", account.wasted);
+            SourceError::gone(reason::WASTED_BYTES, message)
+        })
+    }
+
     pub(super) fn failed(&mut self, id: SourceId, error: SourceError) {
         if let Some(account) = self.get_mut(id) {
             account.given_up |= matches!(error.fault, Fault::Gone);
@@ -171,6 +189,11 @@ impl Ledger {
 }
 
 impl Account {
+    /// It delivered bytes that were only compared with those of another.
+    pub(super) fn compared(&mut self, bytes: u64) {
+        self.bytes += bytes;
+    }
+
     fn report(&self) -> Option<SourceReport> {
         let state = match (self.banned, &self.failure, self.lanes, self.bytes) {
             (true, ..) => SourceState::Banned,
@@ -218,6 +241,17 @@ mod tests {
         assert_eq!(ledger.writers(), [b]);
         let bytes: Vec<u64> = ledger.reports().iter().map(|report| report.bytes).collect();
         assert_eq!(bytes, [100, 20]);
+    }
+
+    #[test]
+    fn what_does_not_count_is_limited() {
+        let mut ledger = Ledger::default();
+        let a = ledger.add("a".to_owned(), None, None);
+        assert!(ledger.wasted(a, MAY_WASTE, None).is_none());
+        assert!(ledger.wasted(a, 0, None).is_none());
+        assert!(ledger.wasted(a, 1000, Some(1000)).is_none());
+        let error = ledger.wasted(a, 1, Some(1000)).unwrap();
+        assert_eq!((error.fault, error.reason), (Fault::Gone, reason::WASTED_BYTES));
     }
 
     #[test]

@@ -3,8 +3,10 @@
 //! A [`round`] fetches what is missing from the sources that may write; [`trust`] says which those are and what follows from a
 //! round's end; the [`ledger`] remembers who wrote which byte. Nothing is published that was not verified.
 
+mod agreement;
 mod checkpoint;
 mod crew;
+mod end;
 mod fetch;
 mod lane;
 mod ledger;
@@ -16,6 +18,7 @@ mod sizes;
 mod status;
 mod throttle;
 mod trust;
+mod waits;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,6 +70,15 @@ pub trait Ways: Send + Sync {
     fn way(&self, link: &Link, priority: i32) -> Result<Way, SourceError>;
 }
 
+/// What one host may be asked for; `None` is no limit. Connections are limited by [`DownloadLimits::connections_per_host`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HostLimits {
+    /// Bytes per second.
+    pub bytes_per_second: Option<u64>,
+    /// Requests per second.
+    pub requests_per_second: Option<u32>,
+}
+
 /// What is to be fetched, and within which limits.
 pub struct Order {
     /// Names the staging area.
@@ -89,8 +101,12 @@ pub struct Order {
     pub known: Vec<KnownContent>,
     /// Ceilings.
     pub limits: DownloadLimits,
+    /// Ceilings of each host.
+    pub host_limits: HostLimits,
     /// How long sources that might come back are asked again, without one byte from any.
     pub patience: Duration,
+    /// Compare mirrors with each other where nothing else proves what they give.
+    pub agreement: bool,
     /// How further links are followed.
     pub ways: Arc<dyn Ways>,
     /// The scheduler's constants.

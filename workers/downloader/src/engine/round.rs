@@ -8,20 +8,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
-use videocloud_protocol::failure::{Failure, FailureClass, reason};
-use videocloud_store::{Staging, StoreError};
+use videocloud_protocol::failure::{Failure, reason};
+use videocloud_store::Staging;
 
+use super::agreement::{Agreement, compared};
 use super::crew::{Change, Crew, Word};
+use super::end::{End, Ended};
 use super::lane::{self, Accepted, Gate, Report, Run, Sink};
 use super::proof::{Checked, Judgement, Proof};
 use super::status::{Snapshot, Stage, Status};
-use super::throttle::Throttle;
+use super::throttle::{HostThrottles, Throttle};
 use super::trust::Trust;
+use super::waits::{Saving, checked, ended};
 use super::{Order, sizes, stored};
-use crate::schedule::{Action, Event, Fault, LaneId, Rate, Scheduler, SourceId, Span, SpanSet, Standing};
+use crate::schedule::{Action, Event, LaneId, Rate, Scheduler, SourceId, Span, SpanSet, Standing};
 use crate::source::{Ask, Opened, SourceError, Validator};
 use crate::verify::Prefix;
 
@@ -32,25 +35,6 @@ const CHECKPOINT: Duration = Duration::from_secs(5);
 /// Time between two looks at rates for those who watch.
 const TICK: Duration = Duration::from_millis(250);
 
-/// How a round ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
-    /// Every byte is there.
-    Complete,
-    /// No source is left to ask.
-    Exhausted,
-    /// The content behind a source is another than it was.
-    Changed(SourceId),
-    /// More is known of the content: other rules may hold.
-    Described,
-    /// Most sources have this many bytes, not as many as were believed.
-    Resized(u64),
-    /// Told to stop; what is there is checkpointed.
-    Stopped,
-    /// No byte came within the progress deadline.
-    NoProgress,
-}
-
 /// What a round works with.
 pub(super) struct Round<'a> {
     pub(super) order: &'a Order,
@@ -59,8 +43,11 @@ pub(super) struct Round<'a> {
     pub(super) crew: &'a mut Crew,
     pub(super) trust: Trust,
     pub(super) proof: Option<Proof>,
+    /// Mirrors that are compared with the one that is followed.
+    pub(super) agreement: Option<Agreement>,
     pub(super) running: &'a mut Prefix,
     pub(super) throttle: &'a Arc<Throttle>,
+    pub(super) hosts: &'a HostThrottles,
     pub(super) status: &'a Status,
     pub(super) stop: &'a CancellationToken,
     /// When the last new byte came, in this round or before.
@@ -70,6 +57,8 @@ pub(super) struct Round<'a> {
 struct Lane {
     source: SourceId,
     position: u64,
+    /// Where its span ends now: what it wrote behind that before it knew is another's to write again.
+    end: u64,
     runs: mpsc::Sender<Run>,
     gate: Arc<Gate>,
     go: Option<oneshot::Sender<Accepted>>,
@@ -77,11 +66,11 @@ struct Lane {
 }
 
 impl Round<'_> {
-    /// Fetches until one of the ends. Returns the size, once known, and what is proven by piece hashes.
+    /// Fetches until one of the ends.
     ///
     /// # Errors
     /// The store refused bytes or a checkpoint.
-    pub(super) async fn run(mut self) -> Result<(End, Option<u64>, SpanSet), Failure> {
+    pub(super) async fn run(mut self) -> Result<Ended, Failure> {
         let (sender, mut reports) = mpsc::channel(QUEUE);
         let mut lanes = HashMap::new();
         let started = Instant::now();
@@ -115,7 +104,8 @@ impl Round<'_> {
             let certain = self.proof.as_ref().map_or(self.scheduler.done(), |proof| &proof.verified);
             self.running.advance(certain.run_from(0));
             let proven = self.proof.as_ref().is_none_or(Proof::is_complete);
-            if self.scheduler.is_complete() && proven && !lanes.values().any(|lane: &Lane| lane.go.is_some()) {
+            let asked = lanes.values().any(|lane: &Lane| lane.go.is_some());
+            if self.scheduler.is_complete() && proven && !asked && self.is_agreed_or_never() {
                 break End::Complete;
             }
             if self.is_exhausted() {
@@ -127,6 +117,12 @@ impl Round<'_> {
                 () = self.stop.cancelled() => break End::Stopped,
                 Some((id, report)) = reports.recv() => {
                     changed = self.take(started, id, report, &mut lanes, &mut rate)?;
+                    // Those that wait are heard before anybody is judged by its silence.
+                    for _ in 0..QUEUE {
+                        let waiting = changed.is_none().then(|| reports.try_recv().ok()).flatten();
+                        let Some((id, report)) = waiting else { break };
+                        changed = self.take(started, id, report, &mut lanes, &mut rate)?;
+                    }
                 }
                 word = self.crew.hear() => {
                     if self.learn(word) {
@@ -137,8 +133,14 @@ impl Round<'_> {
                     let checked = checked.map_err(|error| stored(&error))?;
                     self.judge_piece(checked);
                 }
+                finding = compared(&mut self.agreement) => {
+                    if let Some(end) = self.found(finding.map_err(|error| stored(&error))?) {
+                        break end;
+                    }
+                }
                 () = tokio::time::sleep(wake) => {}
                 _ = ticks.tick() => {
+                    self.compare();
                     self.show(&lanes, rate.at(started.elapsed()));
                     if self.heard.elapsed() > deadline {
                         break End::NoProgress;
@@ -164,7 +166,9 @@ impl Round<'_> {
         if end != End::Complete {
             ended(&mut Some(self.save())).await?;
         }
-        Ok((end, self.scheduler.size(), self.proof.map(|proof| proof.verified).unwrap_or_default()))
+        let (size, proven) = (self.scheduler.size(), self.proof.map(|proof| proof.verified).unwrap_or_default());
+        let agreed = self.agreement.is_some_and(|agreement| size.is_some_and(|size| agreement.is_complete(size)));
+        Ok(Ended { end, size, proven, agreed })
     }
 
     /// Nobody is left to ask, and nobody will be found in time.
@@ -177,7 +181,8 @@ impl Round<'_> {
     /// The size that more sources say than the one that is believed, unless order or description fix it.
     fn resized(&self) -> Option<u64> {
         let fixed = self.order.size.or(self.crew.description.as_ref().and_then(|known| known.size));
-        let believed = self.scheduler.size().filter(|_| fixed.is_none() && self.trust.mixes())?;
+        let judged = self.trust.mixes() || self.agreement.is_some();
+        let believed = self.scheduler.size().filter(|_| fixed.is_none() && judged)?;
         sizes::majority(&self.crew.ledger).filter(|size| *size != believed)
     }
 
@@ -215,12 +220,21 @@ impl Round<'_> {
             Judgement::Void => {}
             Judgement::Good { span, liars } => {
                 self.scheduler.settle(span);
+                if let [(only, _)] = self.crew.ledger.writers_within(span)[..] {
+                    self.scheduler.prove(only);
+                }
                 liars.into_iter().for_each(|liar| self.ban(liar, span));
             }
             Judgement::Bad { span, liar, whole } => {
                 tracing::warn!(piece = ?span, ?liar, "a piece does not have its hash");
                 if let Some(liar) = liar {
                     self.ban(liar, span);
+                }
+                for (writer, part) in self.crew.ledger.writers_within(span) {
+                    if let Some(error) = self.crew.ledger.wasted(writer, part.len(), self.scheduler.size()) {
+                        self.crew.ledger.failed(writer, error);
+                        self.scheduler.set_standing(writer, Standing::Dropped);
+                    }
                 }
                 self.forget(&SpanSet::of(Some(span)));
                 if whole {
@@ -260,7 +274,8 @@ impl Round<'_> {
         match action {
             Action::Fetch { lane, source, span } => self.fetch(lane, source, span, lanes, reports).await,
             Action::Bound { lane, end } => {
-                if let Some(lane) = lanes.get(&lane) {
+                if let Some(lane) = lanes.get_mut(&lane) {
+                    lane.end = end;
                     lane.gate.set(end).await;
                 }
             }
@@ -287,15 +302,16 @@ impl Round<'_> {
         let (go, accepted) = oneshot::channel();
         let gate = Gate::new(span.end());
         let run = Run { ask: Ask { span, pin }, gate: Arc::clone(&gate), go: accepted };
-        let sink = Sink { staging: Arc::clone(self.staging), throttle: Arc::clone(self.throttle) };
+        let host = self.hosts.of(member.source.host());
+        let sink = Sink { staging: Arc::clone(self.staging), throttle: Arc::clone(self.throttle), host };
         let lane = lanes.entry(id).or_insert_with(|| {
             let (runs, orders) = mpsc::channel(1);
             let connection = member.source.connect();
             let task = tokio::spawn(lane::work(id, connection, sink, orders, reports.clone()));
             let gate = Arc::clone(&gate);
-            Lane { source, position: span.start(), runs, gate, go: None, task: task.abort_handle() }
+            Lane { source, position: span.start(), end: span.end(), runs, gate, go: None, task: task.abort_handle() }
         });
-        (lane.position, lane.gate, lane.go) = (span.start(), gate, Some(go));
+        (lane.position, lane.end, lane.gate, lane.go) = (span.start(), span.end(), gate, Some(go));
         // The lane has reported the end of its last run, so its queue of one is empty.
         if lane.runs.send(run).await.is_err() {
             tracing::error!(lane = id.0, "a lane ended by itself");
@@ -330,8 +346,11 @@ impl Round<'_> {
                     let _ = go.send(Accepted { size: self.order.size.or(opened.size) });
                 }
             }
-            Report::Wrote(pieces) => {
-                let bytes = pieces.iter().map(|piece| piece.len() as u64).sum();
+            Report::Wrote { mut pieces, wasted } => {
+                let came: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
+                // Only these stay: hashing others would prove bytes that somebody else overwrites.
+                let bytes = lane::keep_front(&mut pieces, lane.end.saturating_sub(lane.position));
+                let wasted = wasted + (came - bytes);
                 if self.proof.is_none() {
                     self.running.wrote(lane.position, pieces);
                 }
@@ -342,8 +361,10 @@ impl Round<'_> {
                     *self.heard = Instant::now();
                 }
                 let wrote = Span::new(lane.position.saturating_sub(bytes), lane.position);
-                if lane.position > self.order.limits.max_size {
-                    let error = too_large(self.order.limits.max_size);
+                let wasteful = self.crew.ledger.wasted(source, wasted, self.scheduler.size());
+                let too_large = lane.position > self.order.limits.max_size;
+                let too_large = too_large.then(|| sizes::too_large(self.order.limits.max_size));
+                if let Some(error) = too_large.or(wasteful) {
                     self.fail(now, id, source, error);
                     lanes.remove(&id);
                     return Ok(None);
@@ -391,7 +412,7 @@ impl Round<'_> {
                 account.size = Some(size);
             }
             if size > self.order.limits.max_size {
-                return Err(too_large(self.order.limits.max_size));
+                return Err(sizes::too_large(self.order.limits.max_size));
             }
             if let Some(wanted) = self.order.size.or(self.scheduler.size()).filter(|wanted| *wanted != size) {
                 let message = format!("the source has {size} bytes, {wanted} are expected");
@@ -430,30 +451,4 @@ impl Round<'_> {
         let staging = Arc::clone(self.staging);
         tokio::spawn(async move { staging.checkpoint(&state).await })
     }
-}
-
-/// A checkpoint that is being written.
-type Saving = JoinHandle<Result<(), StoreError>>;
-
-/// Waits for the checkpoint that is being written, for ever when none is.
-async fn ended(saving: &mut Option<Saving>) -> Result<(), Failure> {
-    let Some(running) = saving else { return std::future::pending().await };
-    let result = running.await;
-    *saving = None;
-    match result {
-        Ok(saved) => saved.map_err(|error| stored(&error)),
-        Err(error) => Err(Failure::new(FailureClass::Transient, reason::INTERNAL, error.to_string())),
-    }
-}
-
-async fn checked(proof: &mut Option<Proof>) -> Result<Checked, StoreError> {
-    match proof {
-        Some(proof) => proof.next().await,
-        None => std::future::pending().await,
-    }
-}
-
-fn too_large(limit: u64) -> SourceError {
-    let message = format!("the content has more than the {limit} bytes a download may have");
-    SourceError { fault: Fault::Gone, reason: reason::TOO_LARGE, message }
 }

@@ -44,6 +44,12 @@ pub(super) fn odd(said: u64, size: u64) -> SourceError {
     SourceError::gone(reason::SIZE_MISMATCH, format!("the source has {said} bytes, {size} are expected"))
 }
 
+/// What is wrong with a source whose content has more than `limit` bytes.
+pub(super) fn too_large(limit: u64) -> SourceError {
+    let message = format!("the content has more than the {limit} bytes a download may have");
+    SourceError::gone(reason::TOO_LARGE, message)
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {

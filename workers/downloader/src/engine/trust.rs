@@ -1,7 +1,8 @@
 //! Who may write, and what follows when the bytes are wrong. Pure.
 //!
 //! With a digest or piece hashes every source writes at once, because they prove the whole. Without, bytes of two sources are never
-//! mixed: one source is followed from end to end, pinned by what it says of its content's state. A failed digest with several writers
+//! mixed: one source is followed from end to end, pinned by what it says of its content's state, and others are compared with it
+//! ([`super::agreement`]). A failed digest with several writers
 //! has an odd one among them: each in turn is followed alone, keeping what it wrote itself, until the digest holds.
 
 use videocloud_protocol::content::Verification;

@@ -25,6 +25,8 @@ pub struct SourceSpec {
     pub longest: Option<u64>,
     /// What it can give; `None` is everything.
     pub holds: Option<SpanSet>,
+    /// It gives only bytes that it has verified itself, so nothing else has to prove that it does not lie.
+    pub verified: bool,
 }
 
 /// Whether a source may be asked.

@@ -21,12 +21,20 @@ pub(super) struct Host {
     /// No request before this time.
     retry_at: Time,
     /// Connections the host has shown to bear.
-    pub(super) lanes: usize,
+    lanes: usize,
+    /// Connections it may have at most.
+    most: usize,
+    /// When one more is tried.
+    more_at: Time,
 }
+
+/// Time after which one more connection is tried where fewer have worked, and where the server asked for fewer requests.
+const MORE: Duration = Duration::from_secs(5);
+const MORE_AFTER_THROTTLE: Duration = Duration::from_secs(60);
 
 impl Host {
     pub(super) fn new(lanes: usize) -> Self {
-        Self { faults: 0, retry_at: Time::ZERO, lanes }
+        Self { faults: 0, retry_at: Time::ZERO, lanes, most: lanes, more_at: Time::ZERO }
     }
 
     /// Connections allowed at `now`: none while open, one while half open.
@@ -48,18 +56,28 @@ impl Host {
         self.faults = 0;
     }
 
+    /// A run came to its end: with time, more connections are tried again.
+    pub(super) fn finished(&mut self, now: Time) {
+        if self.lanes < self.most && self.more_at <= now {
+            self.lanes += 1;
+            self.more_at = now + MORE;
+        }
+    }
+
     /// Counts a fault. `busy` is the number of other lanes that are delivering from this host.
     pub(super) fn failed(&mut self, now: Time, fault: Fault, busy: usize, settings: &Settings, rng: &mut SmallRng) {
         let wait = match fault {
             Fault::Gone | Fault::NoRanges => return,
             Fault::Throttled { after } => {
                 self.lanes = (self.lanes.min(busy + 1) / 2).max(1);
+                self.more_at = now + MORE_AFTER_THROTTLE;
                 after.map(|after| after.min(settings.retry_after_cap))
             }
             Fault::Transient | Fault::Stalled => {
                 // The host serves others at this moment, so it may simply bear no more connections.
                 if busy > 0 {
                     self.lanes = self.lanes.min(busy);
+                    self.more_at = self.more_at.max(now + MORE);
                 }
                 None
             }

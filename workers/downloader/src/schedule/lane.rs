@@ -21,11 +21,14 @@ pub(super) struct Run {
     pub(super) heard_at: Time,
     /// Rate of this run.
     pub(super) rate: Rate,
+    /// Its pieces are to have one writer each: they are taken over whole or not at all.
+    pub(super) alone: bool,
 }
 
 impl Run {
-    pub(super) fn new(now: Time, span: Span) -> Self {
-        Self { span, position: span.start(), asked_at: now, opened_at: None, heard_at: now, rate: Rate::starting(now) }
+    pub(super) fn new(now: Time, span: Span, alone: bool) -> Self {
+        let (position, rate) = (span.start(), Rate::starting(now));
+        Self { span, position, asked_at: now, opened_at: None, heard_at: now, rate, alone }
     }
 
     /// Bytes still to come, `None` when the run is complete.
@@ -39,7 +42,9 @@ impl Run {
         let bytes = rest.len() as f64;
         let waited = now.saturating_sub(self.asked_at).as_secs_f64();
         if self.position > self.span.start() {
-            return bytes / self.rate.at(now).max(1.0);
+            // A silence is expected to last as long again: what falls silent close to its end is relieved soon.
+            let silent = now.saturating_sub(self.heard_at).as_secs_f64();
+            return bytes / self.rate.at(self.heard_at).max(1.0) + silent;
         }
         // Nothing has come: the longer it has kept us waiting, the longer it is expected to.
         (latency.as_secs_f64() - waited).max(waited) + bytes / source_rate.max(1.0)

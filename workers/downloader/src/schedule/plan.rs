@@ -1,6 +1,7 @@
 //! The state machine itself: events change the state, [`Scheduler::poll`] hands out work.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
@@ -8,11 +9,15 @@ use rand::rngs::SmallRng;
 use super::event::{Action, Event, Fault, LaneId, SourceId, SourceSpec, Standing};
 use super::host::Host;
 use super::lane::{Lane, Run};
+use super::ranks::Ranks;
 use super::rate::Time;
 use super::run_length::Grid;
-use super::settings::Settings;
+use super::settings::{Order, Settings};
 use super::source::Source;
 use super::span::{Span, SpanSet};
+
+/// A lane that gave bytes within this time delivers.
+const LIVELY: Duration = Duration::from_secs(2);
 
 /// Decides who fetches what. See the module documentation.
 #[derive(Debug)]
@@ -28,6 +33,8 @@ pub struct Scheduler {
     pub(super) grid: Option<Grid>,
     /// Spans that one lane has to write from end to end (start -> end): pieces that were bad with several writers.
     pub(super) whole: BTreeMap<u64, u64>,
+    /// What is rare, when not every source has everything.
+    pub(super) ranks: Option<Ranks>,
     pub(super) rng: SmallRng,
     pub(super) actions: Vec<Action>,
 }
@@ -49,6 +56,7 @@ impl Scheduler {
             next_lane: 0,
             grid: None,
             whole: BTreeMap::new(),
+            ranks: None,
             rng: SmallRng::seed_from_u64(seed),
             actions: Vec::new(),
         }
@@ -87,6 +95,14 @@ impl Scheduler {
     pub fn refetch_whole(&mut self, span: Span) {
         self.forget(&SpanSet::of(Some(span)));
         self.whole.insert(span.start(), span.end());
+    }
+
+    /// A piece that `id` wrote alone has its hash. Until then, beside others, it gets whole pieces only: a liar is known by the
+    /// first of them, and spoils no piece that others have a part in.
+    pub fn prove(&mut self, id: SourceId) {
+        if let Some(source) = self.sources.get_mut(&id) {
+            source.proven = true;
+        }
     }
 
     /// The bytes of `span` are proven: they need no writer of their own any more.
@@ -182,6 +198,7 @@ impl Scheduler {
     /// Hands out what is to be done now, in order.
     pub fn poll(&mut self, now: Time) -> Vec<Action> {
         self.expire(now);
+        self.rank(now);
         while !self.is_complete() && self.assign(now) {}
         std::mem::take(&mut self.actions)
     }
@@ -238,6 +255,10 @@ impl Scheduler {
 
     fn finished(&mut self, now: Time, id: LaneId) {
         let Some(run) = self.end_run(now, id) else { return };
+        let source = self.lanes.get(&id).and_then(|lane| self.sources.get(&lane.source));
+        if let Some(host) = source.and_then(|source| self.hosts.get_mut(&source.spec.host)) {
+            host.finished(now);
+        }
         match self.size {
             None => self.set_size(run.position),
             Some(_) => self.release(&run),
@@ -272,8 +293,9 @@ impl Scheduler {
                 }
             }
         }
-        let busy =
-            self.running().filter(|(_, source, run)| source.spec.host == host && run.opened_at.is_some()).count();
+        // Lanes that deliver at this moment.
+        let lively = |run: &Run| run.position > run.span.start() && run.heard_at + LIVELY >= now;
+        let busy = self.running().filter(|(_, source, run)| source.spec.host == host && lively(run)).count();
         if let Some(host) = self.hosts.get_mut(&host) {
             host.failed(now, fault, busy, &self.settings, &mut self.rng);
         }
@@ -287,6 +309,21 @@ impl Scheduler {
         for id in silent {
             self.actions.push(Action::Cancel { lane: id });
             self.failed(now, id, Fault::Stalled);
+        }
+    }
+
+    /// Finds out what is rare, from time to time.
+    fn rank(&mut self, now: Time) {
+        let partly = self.settings.order == Order::Rarest
+            && self.sources.values().any(|source| source.standing == Standing::Active && source.spec.holds.is_some());
+        if !partly {
+            self.ranks = None;
+        } else if self.ranks.as_ref().is_none_or(|ranks| ranks.is_stale(now)) {
+            let active = self.sources.values().filter(|source| source.standing == Standing::Active);
+            let known: Vec<f64> = active.clone().filter_map(|source| source.lane_rate(now)).collect();
+            let usual = if known.is_empty() { 1.0 } else { known.iter().sum::<f64>() / known.len() as f64 };
+            let worth = |source: &Source| source.lane_rate(now).unwrap_or(usual) * source.spec.lanes.max(1) as f64;
+            self.ranks = Some(Ranks::new(now, active.map(|source| (source.spec.holds.as_ref(), worth(source)))));
         }
     }
 
@@ -308,24 +345,34 @@ impl Scheduler {
         self.actions.push(Action::Cancel { lane: id });
     }
 
-    /// What a run that has ended did not deliver is free again; of a span that one lane has to write, all.
-    fn release(&mut self, run: &Run) {
-        let Some(rest) = run.rest() else { return };
-        self.free.insert(rest);
-        if self.whole.get(&run.span.start()) == Some(&run.span.end()) {
-            self.done.remove(run.span);
-            self.free.insert(run.span);
+    /// What a run that has ended did not deliver is free again; of a piece that one lane has to write, all.
+    pub(super) fn release(&mut self, run: &Run) {
+        if let Some(rest) = self.rest_of(run) {
+            self.done.remove(rest);
+            self.free.insert(rest);
         }
+    }
+
+    /// What somebody else would have to fetch of a run: what has not come, and of a piece with one writer all.
+    pub(super) fn rest_of(&self, run: &Run) -> Option<Span> {
+        let rest = run.rest()?;
+        if !run.alone {
+            return Some(rest);
+        }
+        let begin = self.grid.map_or(run.span.start(), |grid| grid.floor(rest.start()).max(run.span.start()));
+        Span::new(begin, rest.end())
     }
 
     /// Ends the lane's run and takes in its rate.
     pub(super) fn end_run(&mut self, now: Time, id: LaneId) -> Option<Run> {
         let lane = self.lanes.get_mut(&id)?;
         let run = lane.run.take()?;
-        if let Some(source) = self.sources.get_mut(&lane.source)
-            && run.opened_at.is_some()
-        {
-            source.measured(run.rate.at(now));
+        if let Some(source) = self.sources.get_mut(&lane.source) {
+            // That nothing came is evidence, too, once it has taken longer than usual.
+            let waited = now.saturating_sub(run.asked_at);
+            if run.position > run.span.start() || waited > 2 * source.latency() {
+                source.measured(now, run.rate.at(now));
+            }
         }
         Some(run)
     }

@@ -35,7 +35,7 @@ impl Rate {
     /// Bytes per second at `now`. Zero before the first sample.
     #[must_use]
     pub fn at(&self, now: Time) -> f64 {
-        let elapsed = now.saturating_sub(self.since).as_secs_f64().max(0.001);
+        let elapsed = now.saturating_sub(self.since).as_secs_f64().max(0.02);
         let weight = MEMORY_SECONDS * (1.0 - (-elapsed / MEMORY_SECONDS).exp());
         self.decayed(now) / weight
     }

@@ -1,28 +1,24 @@
 //! How many bytes to ask for at once.
 //!
-//! Guided self-scheduling (Polychronopoulos and Kuck, IEEE ToC C-36(12), 1987): each run is at most an equal share of half of
-//! what is left, so runs shrink towards the end and lanes finish together without knowing each other's future rate. On top, a
-//! run is no longer than `run_time` at the measured rate, so a slow source never holds much.
+//! Guided self-scheduling (Polychronopoulos and Kuck, IEEE ToC C-36(12), 1987), weighted by rate: each run is at most half of the
+//! lane's share of what is left, so runs shrink towards the end and lanes finish together without knowing each other's future
+//! rate. On top, a run is no longer than `run_time` at the measured rate, so a slow source never holds much.
 
 use super::settings::Settings;
 use super::span::Span;
 
 /// The first part of `extent` that one lane should fetch.
 ///
-/// `free` is the number of unassigned bytes of the content, `lanes` the number of lanes that could share them, `rate` the lane's
-/// measured bytes per second. A run ends where a piece of `grid` ends, unless a piece is much longer than the run.
+/// `share` is the part of the free bytes that the lane would bring if all lanes ended together (`None` when there is no other lane),
+/// `rate` the lane's measured bytes per second. A run ends where a piece of `grid` ends, unless a piece is much longer than the run.
 pub(super) fn run_of(
     extent: Span,
-    free: u64,
-    lanes: usize,
+    share: Option<u64>,
     rate: Option<f64>,
     grid: Option<Grid>,
     settings: &Settings,
 ) -> Span {
-    if lanes <= 1 {
-        return extent;
-    }
-    let share = free / (2 * lanes as u64);
+    let Some(share) = share.map(|share| share / 2) else { return extent };
     let by_rate = rate.map_or(settings.first_run, |rate| (rate * settings.run_time.as_secs_f64()) as u64);
     let least = rate.map_or(settings.min_run, |rate| settings.min_run.min((rate * 2.0) as u64)).max(settings.align);
     let length = share.min(by_rate).clamp(least, settings.max_run.max(least));
@@ -42,6 +38,12 @@ pub(super) struct Grid {
 }
 
 impl Grid {
+    /// The begin of the piece that holds `offset`.
+    pub(super) fn floor(self, offset: u64) -> u64 {
+        let shifted = offset.saturating_add(self.before);
+        (shifted - shifted % self.length.max(1)).saturating_sub(self.before)
+    }
+
     /// The first end of a piece at or behind `offset`.
     pub(super) fn ceil(self, offset: u64) -> u64 {
         let shifted = offset.saturating_add(self.before).checked_next_multiple_of(self.length.max(1));
@@ -57,5 +59,6 @@ mod tests {
     fn pieces_end_where_they_end() {
         let grid = Grid { length: 10, before: 7 };
         assert_eq!([0, 3, 4, 13, 14].map(|offset| grid.ceil(offset)), [3, 3, 13, 13, 23]);
+        assert_eq!([0, 2, 3, 12, 13].map(|offset| grid.floor(offset)), [0, 0, 3, 3, 13]);
     }
 }

@@ -2,9 +2,21 @@
 
 use std::time::Duration;
 
+/// In which order bytes are fetched where sources leave a choice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// What little bandwidth stands behind first; where all sources have everything, in order of playback.
+    #[default]
+    Rarest,
+    /// From the first byte to the last.
+    Playback,
+}
+
 /// Limits and lengths of the scheduler.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// What is fetched first.
+    pub order: Order,
     /// Connections in all.
     pub lanes: usize,
     /// Connections to one host.
@@ -36,6 +48,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            order: Order::default(),
             lanes: 64,
             lanes_per_host: 16,
             first_run: 4 << 20,

@@ -9,6 +9,12 @@ use super::span::Span;
 /// Latency assumed before a source has answered once.
 const UNKNOWN_LATENCY: Duration = Duration::from_millis(300);
 
+/// Time in which a source that was not asked is believed to have doubled its rate, up to the highest it had.
+const FORGIVEN: Duration = Duration::from_secs(1);
+
+/// The least of its highest rate that a source is believed to have.
+const LEAST: f64 = 1e-3;
+
 /// What the scheduler remembers of one source.
 #[derive(Debug)]
 pub(super) struct Source {
@@ -18,14 +24,26 @@ pub(super) struct Source {
     pub(super) ranges: Option<bool>,
     /// Faults since the last byte.
     pub(super) faults: u32,
+    /// A piece that it wrote alone has its hash, or it verifies what it gives.
+    pub(super) proven: bool,
     /// Bytes per second of one lane, from the last runs.
-    lane_rate: Option<f64>,
+    lane_rate: Option<Known>,
     latency: Option<f64>,
+}
+
+/// What is known of a rate, in bytes per second.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    rate: f64,
+    /// The highest so far.
+    best: f64,
+    at: Time,
 }
 
 impl Source {
     pub(super) fn new(spec: SourceSpec, standing: Standing) -> Self {
-        Self { spec, standing, ranges: None, faults: 0, lane_rate: None, latency: None }
+        let proven = spec.verified;
+        Self { spec, standing, ranges: None, faults: 0, proven, lane_rate: None, latency: None }
     }
 
     /// Lanes this source may have open: one until it has shown that it serves ranges.
@@ -42,14 +60,24 @@ impl Source {
         self.spec.holds.as_ref().is_none_or(|holds| holds.covers(span))
     }
 
-    /// Measured bytes per second of one lane.
-    pub(super) fn lane_rate(&self) -> Option<f64> {
-        self.lane_rate
+    /// Bytes per second of one lane as it is expected at `now`. That a source was slow is forgotten with time: a stall ends.
+    pub(super) fn lane_rate(&self, now: Time) -> Option<f64> {
+        self.lane_rate.map(|known| {
+            let age = now.saturating_sub(known.at).as_secs_f64();
+            (known.rate * (age / FORGIVEN.as_secs_f64()).min(60.0).exp2()).min(known.best)
+        })
     }
 
-    /// Takes in the rate of a run.
-    pub(super) fn measured(&mut self, rate: f64) {
-        self.lane_rate = Some(self.lane_rate.map_or(rate, |old| 0.5 * old + 0.5 * rate));
+    /// Takes in the rate of a run that ended at `now`. A collapse is believed at once.
+    pub(super) fn measured(&mut self, now: Time, rate: f64) {
+        let least = self.lane_rate.map_or(1.0, |old| old.best * LEAST).max(1.0);
+        let rate = rate.max(least);
+        let new = |rate: f64, best: f64| Known { rate, best: best.max(rate), at: now };
+        self.lane_rate = Some(match self.lane_rate {
+            Some(old) if rate > 0.25 * old.rate => new(0.5 * old.rate + 0.5 * rate, old.best),
+            Some(old) => new(rate, old.best),
+            None => new(rate, rate),
+        });
     }
 
     /// Time from a request to its answer.

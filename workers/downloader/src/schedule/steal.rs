@@ -5,6 +5,7 @@
 //! "reissue at once" of the failure table needs no rule of its own.
 
 use super::event::LaneId;
+use super::run_length::Grid;
 use super::settings::Settings;
 use super::span::Span;
 
@@ -12,9 +13,12 @@ use super::span::Span;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Victim {
     pub(super) lane: LaneId,
+    /// What would be left for others: of a piece with one writer all of it.
     pub(super) rest: Span,
     /// Seconds until it would be done.
     pub(super) eta: f64,
+    /// Its rest is taken whole or not at all.
+    pub(super) alone: bool,
 }
 
 /// Who wants work.
@@ -24,6 +28,8 @@ pub(super) struct Thief {
     pub(super) rate: Option<f64>,
     /// Seconds from request to answer.
     pub(super) latency: f64,
+    /// It is given whole pieces only.
+    pub(super) trial: bool,
 }
 
 /// The tail to move: `span` ends where the victim's span ends.
@@ -31,14 +37,26 @@ pub(super) struct Thief {
 pub(super) struct Steal {
     pub(super) victim: LaneId,
     pub(super) span: Span,
+    /// Nothing is left to the victim.
+    pub(super) whole: bool,
 }
 
 /// Below this a victim is relieved of everything: a request for fewer bytes costs more than it brings.
 const MIN_KEPT: u64 = 4 << 10;
 
 /// The steal that helps most, if one saves at least the least gain.
-pub(super) fn best(victims: impl Iterator<Item = Victim>, thief: Thief, settings: &Settings) -> Option<Steal> {
-    let victim = victims.max_by(|a, b| a.eta.total_cmp(&b.eta))?;
+pub(super) fn best(
+    victims: impl Iterator<Item = Victim>,
+    thief: Thief,
+    grid: Option<Grid>,
+    settings: &Settings,
+) -> Option<Steal> {
+    let steals = victims.filter_map(|victim| steal(victim, thief, grid, settings));
+    steals.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, steal)| steal)
+}
+
+/// What `thief` would take of `victim`, and the seconds that saves.
+fn steal(victim: Victim, thief: Thief, grid: Option<Grid>, settings: &Settings) -> Option<(f64, Steal)> {
     let rest = victim.rest.len() as f64;
     let victim_rate = rest / victim.eta.max(1e-6);
     let thief_rate = thief.rate.unwrap_or(victim_rate).max(1.0);
@@ -46,14 +64,19 @@ pub(super) fn best(victims: impl Iterator<Item = Victim>, thief: Thief, settings
     if budget <= 0.0 {
         return None;
     }
-    let taken = (budget * thief_rate * victim_rate / (thief_rate + victim_rate)).min(rest);
-    let done_in = thief.latency + taken / thief_rate;
-    if victim.eta - done_in < settings.min_gain.as_secs_f64() {
-        return None;
-    }
+    let equal = (budget * thief_rate * victim_rate / (thief_rate + victim_rate)).min(rest);
+    let taken = if victim.alone { rest } else { equal };
     let mut kept = victim.rest.len().saturating_sub(taken.ceil() as u64);
     if kept < MIN_KEPT {
         kept = 0;
     }
-    Some(Steal { victim: victim.lane, span: victim.rest.skip(kept)? })
+    if let Some(grid) = grid.filter(|grid| kept > 0 && (thief.trial || grid.length as f64 <= taken / 4.0)) {
+        kept = grid.ceil(victim.rest.start() + kept) - victim.rest.start();
+    }
+    let whole = kept == 0;
+    let span = victim.rest.skip(kept)?;
+    let gain = victim.eta - (thief.latency + span.len() as f64 / thief_rate);
+    // A piece that was partly written by somebody else would have two writers.
+    let mixes = thief.trial && !victim.alone && grid.is_some_and(|grid| grid.floor(span.start()) != span.start());
+    (gain >= settings.min_gain.as_secs_f64() && !mixes).then_some((gain, Steal { victim: victim.lane, span, whole }))
 }

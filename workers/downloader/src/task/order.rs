@@ -14,7 +14,7 @@ use videocloud_protocol::torrent::{MagnetError, Metainfo};
 use super::credentials;
 use crate::discover::ed2k::Ed2k;
 use crate::discover::metalink::{Given, Metalink};
-use crate::engine::{Candidate, Order, Way, Ways};
+use crate::engine::{Candidate, HostLimits, Order, Way, Ways};
 use crate::schedule::Settings;
 use crate::source::address::AddressPolicy;
 use crate::source::bittorrent::{Named, Network as Swarm, Options as TorrentOptions, Torrent, TorrentLink};
@@ -82,7 +82,9 @@ pub fn order(task: DownloadTask, network: &Network) -> Result<Order, Failure> {
         size: task.size,
         visibility: task.visibility,
         hashes,
+        agreement: true,
         ways: Arc::new(network.clone()),
+        host_limits: HostLimits::default(),
         any_content: task.any_content,
         known: task.known,
         limits: task.limits,

@@ -68,6 +68,12 @@ impl Assembly {
         self.blocks.get(number as usize).is_some_and(Option::is_some)
     }
 
+    /// Bytes that are there.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.blocks.iter().flatten().map(|block| block.len() as u64).sum()
+    }
+
     /// Takes in the bytes at `begin`. Whether the piece is complete now; a block that is there already changes nothing.
     ///
     /// # Errors

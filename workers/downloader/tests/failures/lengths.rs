@@ -1,5 +1,6 @@
 //! Answers whose lengths lie: early ends, contradictions, encodings, answers to other questions, floods.
 
+use super::support::nginx::Nginx;
 use super::support::script::Scripted;
 use super::support::{bytes, digest};
 use super::{MIB, get};
@@ -75,4 +76,76 @@ fn a_flood_is_cut_off() {
     let (exit, last) = get(&[server.url("a")], &["--digest", &digest(&content)], &content);
     assert_eq!(exit, 0, "{last}");
     assert!(last["sources"][0]["bytes"].as_u64().unwrap() <= content.len() as u64, "{last}");
+}
+
+/// Behind an honest answer waits a second one, to a request that was not sent yet, with other bytes: the next request of a client
+/// that keeps the connection would take it for its own.
+#[test]
+fn an_answer_that_was_smuggled_behind_another_is_not_read() {
+    let content = bytes(14, 12 * MIB);
+    let body = content.clone();
+    let server = Scripted::start(move |request| {
+        let honest = request.partial(&body);
+        let next = request.range.and_then(|(_, last)| last).map_or(body.len(), |last| last + 1);
+        let end = (next + 65_536).min(body.len());
+        let head = format!("Content-Length: {}\r\nContent-Range: bytes {next}-{}/{}", end - next, end - 1, body.len());
+        let forged = format!("HTTP/1.1 206 Partial Content\r\n{head}\r\nETag: \"1\"\r\n\r\n");
+        [&honest[..], forged.as_bytes(), &vec![b'!'; end - next]].concat()
+    });
+    let size = content.len().to_string();
+    // Nothing would prove the bytes: what is written must be right by itself.
+    let (exit, last) = get(&[server.url("a")], &["--size", &size, "--connections", "2"], &content);
+    assert_eq!(exit, 0, "{last}");
+    assert_eq!(last["verification"], "SingleSource");
+}
+
+/// Where the body ends is said twice, or in numbers that no two programs read alike (RFC 9112, section 6.3 and 7.1).
+#[test]
+fn bodies_whose_end_is_a_matter_of_opinion_are_refused() {
+    let length = "200 OK\r\nContent-Length: 1000";
+    let chunked = "200 OK\r\nTransfer-Encoding: chunked";
+    let whole = "x".repeat(1000);
+    let answers = [
+        format!("{length}\r\nTransfer-Encoding : chunked\r\n\r\n3e8\r\n{whole}\r\n0\r\n\r\n"),
+        format!("{length}\r\nTransfer-Encoding:\x0bchunked\r\n\r\n3e8\r\n{whole}\r\n0\r\n\r\n"),
+        format!("{length},1000, 5\r\n\r\n{whole}"),
+        format!("200 OK\r\nContent-Length: 0x3e8\r\n\r\n{whole}"),
+        format!("{chunked}\r\n\r\n10000000000000003e8\r\n{whole}\r\n0\r\n\r\n"),
+        format!("{chunked}\r\n\r\n-3e8\r\n{whole}\r\n0\r\n\r\n"),
+        format!("{chunked}\r\n\r\n3e7\r\n{whole}\r\n0\r\n\r\n"),
+        format!("{chunked}\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\n{whole}\r\n0\r\n\r\n"),
+        format!("{chunked}\r\nContent-Length: 7\r\nContent-Length: 9\r\n\r\n3e8\r\n{}\r\n0\r\n\r\n", &whole[1..]),
+    ];
+    std::thread::scope(|scope| {
+        for answer in &answers {
+            let whole = &whole;
+            scope.spawn(move || {
+                let sent = format!("HTTP/1.1 {answer}").into_bytes();
+                let server = Scripted::start(move |_| sent.clone());
+                let flags = ["--progress-deadline", "3", "--size", "1000"];
+                let (exit, last) = get(&[server.url("a")], &flags, whole.as_bytes());
+                assert_ne!(exit, 0, "{answer:.120}: {last}");
+            });
+        }
+    });
+}
+
+/// A server without ranges that breaks again and again would have the first bytes fetched without end.
+#[test]
+fn what_one_source_may_deliver_in_vain_is_limited() {
+    let content = bytes(15, 40 * MIB);
+    let body = content.clone();
+    let good = Nginx::start("limit_rate 1m;");
+    good.put("a", &content);
+    let server = Scripted::start(move |request| {
+        // Each time a little more than before.
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nETag: \"1\"\r\n\r\n", body.len());
+        let end = (20 * MIB + request.number * 400_000).min(body.len());
+        [head.as_bytes(), &body[..end]].concat()
+    });
+    let links = [server.url("a"), good.url("a")];
+    let (exit, last) = get(&links, &["--digest", &digest(&content)], &content);
+    assert_eq!(exit, 0, "{last}");
+    assert_eq!(last["sources"][0]["reason"], "WastedBytes", "{last}");
+    assert!(server.sent() < 3 * content.len() as u64 + 80 * MIB as u64, "{} bytes were taken", server.sent());
 }

@@ -4,10 +4,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod clock;
 mod lengths;
 mod other_node;
 mod refusals;
 mod rooms;
+mod slow;
 mod wrong_bytes;
 
 use serde_json::Value;

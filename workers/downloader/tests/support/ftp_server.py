@@ -86,6 +86,10 @@ class Handler(base):
         if "busy-file" in faults and "busy-file" not in Handler.broken:
             Handler.broken.add("busy-file")
             return self.respond("450 File busy")
+        for code, text in (("425", "Cannot open data connection"), ("451", "Local error"), ("452", "No room")):
+            if "refuse-" + code in faults and code not in Handler.broken:
+                Handler.broken.add(code)
+                return self.respond(code + " " + text)
         return super().ftp_RETR(path)
 
 
@@ -95,6 +99,12 @@ class Breaking:
     sent = 0
 
     def send(self, data):
+        limit = option("abort-after")
+        if limit and "abort" not in Handler.broken and self.sent + len(data) > limit:
+            Handler.broken.add("abort")
+            self.cmd_channel.respond("426 Connection closed, transfer aborted")
+            self.close()
+            return 0
         limit = option("break-after")
         if limit and "break" not in Handler.broken and self.sent + len(data) > limit:
             Handler.broken.add("break")

@@ -5,6 +5,7 @@ pub mod ftp;
 pub mod moto;
 pub mod nginx;
 pub mod script;
+pub mod tracker;
 pub mod venv;
 
 use std::path::Path;

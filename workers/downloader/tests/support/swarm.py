@@ -72,7 +72,15 @@ def seed(order):
         settings = dict(SETTINGS, **order.get("settings", {}))
         if order.get("dht"):
             settings.update(enable_dht=True, dht_bootstrap_nodes=",".join(f"127.0.0.1:{port}" for port in ports))
+        limits = order.get("limits")
+        if limits:
+            settings["upload_rate_limit"] = limits[number % len(limits)]
         session = lt.session(settings)
+        if limits:
+            # Peers of the loopback are held to the limit like any other (class 0).
+            everybody = lt.ip_filter()
+            everybody.add_rule("0.0.0.0", "255.255.255.255", 1)
+            session.set_peer_class_filter(everybody)
         handle = add(session, torrent, order["root"], lt.torrent_flags.seed_mode | lt.torrent_flags.upload_mode)
         handle.set_upload_limit(order.get("limit", -1))
         while session.listen_port() == 0 or not handle.status().is_seeding:

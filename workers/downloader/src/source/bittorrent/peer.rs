@@ -318,6 +318,7 @@ impl Peer {
                 tracing::info!("{message}");
                 match fault {
                     PeerFault::Corrupt(_) => (PeerEnd::Banned, SourceError::gone(reason::WRONG_BYTES, message)),
+                    PeerFault::Wasteful => (PeerEnd::Banned, SourceError::gone(reason::WASTED_BYTES, message)),
                     PeerFault::Message(_) | PeerFault::Protocol(_) => {
                         (PeerEnd::Banned, SourceError::gone(reason::PROTOCOL_ERROR, message))
                     }

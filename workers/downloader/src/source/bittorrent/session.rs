@@ -29,6 +29,8 @@ const BLOCK_TIMEOUT: Duration = Duration::from_secs(30);
 const SILENCE: Duration = Duration::from_secs(180);
 /// Something is said at least this often.
 const KEEP_ALIVE: Duration = Duration::from_secs(90);
+/// Bytes of pieces that a peer may begin and then not finish.
+const MAY_WASTE: u64 = 64 << 20;
 /// Most pieces a peer may name as allowed while it chokes.
 const MAX_ALLOWED: usize = 64;
 
@@ -47,6 +49,9 @@ pub enum PeerFault {
     /// It was asked and did not give a block in time.
     #[error("it gave no block for {} s", BLOCK_TIMEOUT.as_secs())]
     Snubbed,
+    /// It took back what it had promised too often, in the midst of pieces.
+    #[error("it gave more than {} MiB of pieces that it then did not finish", MAY_WASTE >> 20)]
+    Wasteful,
     /// It said nothing.
     #[error("it said nothing for {} s", SILENCE.as_secs())]
     Silent,
@@ -108,6 +113,8 @@ pub struct Session<P> {
     /// about a later request for the same block.
     cancelled: BTreeMap<Block, u32>,
     blocks: u64,
+    /// Bytes of pieces that it did not finish.
+    wasted: u64,
     window: (Time, u64),
     block_at: Time,
     heard_at: Time,
@@ -136,6 +143,7 @@ impl<P> Session<P> {
             excused: 0,
             cancelled: BTreeMap::new(),
             blocks: 0,
+            wasted: 0,
             window: (now, 0),
             block_at: now,
             heard_at: now,
@@ -229,7 +237,7 @@ impl<P> Session<P> {
                 self.changed(now);
             }
             Message::Piece { index, begin, data } => self.block(now, index, begin, data)?,
-            Message::Reject(block) => self.rejected(block),
+            Message::Reject(block) => self.rejected(block)?,
             Message::AllowedFast(index) if self.allowed.len() < MAX_ALLOWED => {
                 self.allowed.insert(index);
             }
@@ -373,15 +381,15 @@ impl<P> Session<P> {
         true
     }
 
-    fn rejected(&mut self, block: Block) {
+    fn rejected(&mut self, block: Block) -> Result<(), PeerFault> {
         if self.settles(block) {
             self.excused = self.excused.saturating_sub(block.length.into());
-            return;
+            return Ok(());
         }
         let found = self.active.iter_mut().find(|active| active.assembly.piece().index == block.index);
         let number = block.begin / BLOCK;
         let Some(active) = found.and_then(|active| active.asked.remove(&number).then_some(active)) else {
-            return;
+            return Ok(());
         };
         active.again.insert(number);
         self.waiting = self.waiting.saturating_sub(1);
@@ -390,10 +398,12 @@ impl<P> Session<P> {
             self.has.set(block.index, false);
             self.allowed.remove(&block.index);
             self.order = None;
+            self.wasted += self.active.iter().map(|active| active.assembly.received()).sum::<u64>();
             self.active.clear();
             self.waiting = 0;
             self.events.extend([Event::Holds, Event::Broken]);
         }
+        if self.wasted > MAY_WASTE { Err(PeerFault::Wasteful) } else { Ok(()) }
     }
 
     fn block(&mut self, now: Time, index: u32, begin: u32, data: Bytes) -> Result<(), PeerFault> {

@@ -1,0 +1,67 @@
+//! What is fetched first: order of playback, or what few others can give.
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use videocloud_downloader::schedule::{
+    Action, Event, LaneId, Order, Scheduler, Settings, SourceId, SourceSpec, Span, SpanSet, Standing,
+};
+
+const MIB: u64 = 1 << 20;
+
+fn spec(host: &str, holds: Option<(u64, u64)>) -> SourceSpec {
+    let holds = holds.map(|(start, end)| SpanSet::of(Span::new(start, end)));
+    SourceSpec { host: host.to_owned(), priority: 0, lanes: 1, longest: Some(MIB), holds, verified: true }
+}
+
+/// Where each source begins, of a content of 8 MiB that two peers have to different parts, and the third whole.
+fn begins(order: Order) -> Vec<u64> {
+    let settings = Settings { order, ..Settings::default() };
+    let mut scheduler = Scheduler::new(settings, Some(8 * MIB), SpanSet::default(), 1);
+    scheduler.add(SourceId(0), spec("left", Some((0, 6 * MIB))), Standing::Active);
+    scheduler.add(SourceId(1), spec("middle", Some((2 * MIB, 6 * MIB))), Standing::Active);
+    scheduler.add(SourceId(2), spec("whole", None), Standing::Active);
+    let mut begins = vec![0; 3];
+    for action in scheduler.poll(Duration::ZERO) {
+        if let Action::Fetch { source, span, .. } = action {
+            begins[source.0 as usize] = span.start();
+        }
+    }
+    begins
+}
+
+#[test]
+fn in_order_of_playback_each_takes_the_first_it_has() {
+    assert_eq!(begins(Order::Playback), [0, 2 * MIB, MIB]);
+}
+
+#[test]
+fn rarest_first_goes_to_what_few_have() {
+    // The last quarter has one holder, the first two, the middle three.
+    assert_eq!(begins(Order::Rarest), [0, 2 * MIB, 6 * MIB]);
+}
+
+#[test]
+fn what_one_source_alone_has_is_fetched_from_it_while_others_do_the_rest() {
+    let mut scheduler = Scheduler::new(Settings::default(), Some(4 * MIB), SpanSet::default(), 1);
+    scheduler.add(SourceId(0), spec("tail", Some((3 * MIB, 4 * MIB))), Standing::Active);
+    scheduler.add(SourceId(1), spec("head", Some((0, 3 * MIB))), Standing::Active);
+    let (mut now, mut fetched) = (Duration::ZERO, Vec::new());
+    let mut open: Vec<(LaneId, Span)> = Vec::new();
+    while !scheduler.is_complete() {
+        for action in scheduler.poll(now) {
+            if let Action::Fetch { lane, source, span } = action {
+                fetched.push((source, span));
+                open.push((lane, span));
+            }
+        }
+        let (lane, span) = open.remove(0);
+        scheduler.on(now, Event::Opened { lane, size: Some(4 * MIB), ranges: true });
+        scheduler.on(now, Event::Received { lane, bytes: span.len() });
+        scheduler.on(now, Event::Finished { lane });
+        now += Duration::from_millis(10);
+    }
+    for (source, span) in fetched {
+        assert_eq!(source, SourceId(u32::from(span.start() < 3 * MIB)), "{span:?}");
+    }
+}
