@@ -1,6 +1,8 @@
 //! The transcoder against real ffmpeg, on clips made by ffmpeg: one binary, so that it is linked once.
 #![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
 
+#[path = "suite/browse.rs"]
+mod browse;
 #[path = "suite/clips.rs"]
 mod clips;
 #[path = "suite/codecs.rs"]

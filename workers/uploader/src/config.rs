@@ -19,7 +19,8 @@ const AFTER_HELP: &str = "\
 Addresses it answers:
   /v/<namespace>/<name>/hls/master.m3u8    HLS        /v/<namespace>/<name>/file              the original
   /v/<namespace>/<name>/dash/manifest.mpd  DASH       /v/<namespace>/<name>/<rendition>.mp4   progressive
-  /v/<namespace>/<name>/poster.jpg         poster     /c/<content id>                         a public content
+  /v/<namespace>/<name>/poster.jpg         poster     /v/<namespace>/<name>/thumbnails.vtt    sprite sheets' index
+  /c/<content id>                          a public content
 
 Environment beside the flags' own:
   RUST_LOG                                 what to log, for example info or videocloud_uploader=debug (default: info)

@@ -6,6 +6,7 @@
 mod check;
 pub mod join;
 pub mod segments;
+mod sprites;
 mod tracks;
 
 use std::collections::HashMap;
@@ -14,14 +15,15 @@ use std::path::{Path, PathBuf};
 use videocloud_protocol::failure::{Failure, FailureClass, reason};
 use videocloud_protocol::ids::ContentId;
 use videocloud_protocol::rendition::{
-    AudioSettings, Container, Progressive, RenditionManifest, Track, TreeFile, TreePath,
+    AudioSettings, Container, Progressive, RenditionManifest, Track, TreeFile, TreePath, VideoCodec,
 };
 
 use crate::disk::{fault, mp4_fault};
-use crate::encode::{Driver, sound, still, text, verify};
+use crate::encode::{Driver, LocalSource, sound, still, text, verify};
 use crate::ingest::Ingested;
 use crate::mp4::progressive;
 use crate::plan::{Plan, ladder::RenditionPlan};
+use crate::probe;
 use join::Joined;
 
 /// A finished rendition on disk.
@@ -135,7 +137,7 @@ async fn rendition(
         joined.push((path(&format!("audio-{}", number + 1))?, track.clone()));
     }
     check::complete(work, &joined)?;
-    let mut tracks = tracks::write(&folder, &joined, plan)?;
+    let mut tracks = tracks::write(&folder, &joined, plan, rendition)?;
     check::tracks(work, &folder, &joined, rendition.picture.as_ref(), keyframes).await?;
     for (number, (language, file)) in captions.iter().enumerate().filter(|_| settings.captions) {
         tracks.push(tracks::captions(&folder, number, language, file, &tracks)?);
@@ -169,11 +171,21 @@ async fn rendition(
     let poster = if settings.packaging.poster { poster(work, rendition, &folder).await? } else { None };
     extra.extend(poster.iter().map(|path| (path.clone(), "image/jpeg")));
 
-    let files = files(&folder, &tracks, &extra)?;
     let duration = |track: &Joined| {
         let ticks = track.end() - i64::from(track.head.skip);
         u64::try_from(ticks.max(0)).unwrap_or(0) * 1000 / u64::from(track.head.timescale)
     };
+    let duration_millis = joined.iter().map(|(_, track)| duration(track)).max().unwrap_or(0);
+    let sprites = match (&settings.packaging.sprite, &rendition.picture) {
+        (Some(asked), Some(picture)) => {
+            let source = sprite_source(work, &folder, settings.video);
+            Some(sprites::make(work, &folder, &source, picture, asked, duration_millis).await?)
+        }
+        _ => None,
+    };
+    let sheets = sprites.iter().flat_map(|sprites| &sprites.sheets);
+    extra.extend(sheets.map(|sheet| (sheet.clone(), "image/jpeg")));
+    let files = files(&folder, &tracks, &extra)?;
     let manifest = RenditionManifest {
         key: rendition.key,
         source: work.content,
@@ -184,7 +196,9 @@ async fn rendition(
         tracks,
         progressive: manifest_progressive,
         poster,
-        duration_millis: joined.iter().map(|(_, track)| duration(track)).max().unwrap_or(0),
+        sprites,
+        quality: None,
+        duration_millis,
         frames: joined
             .first()
             .filter(|_| rendition.picture.is_some())
@@ -194,12 +208,21 @@ async fn rendition(
     Ok(Finished { manifest, folder })
 }
 
-/// A picture of a tenth into the video, or the first one where that cannot be sought.
+/// What thumbnails are taken from: the finished picture, unless the codec is one that the pinned build does not decode.
+fn sprite_source(work: &Work<'_>, folder: &Path, codec: VideoCodec) -> LocalSource {
+    match codec {
+        VideoCodec::Av1 => work.ingested.source.clone(),
+        _ => LocalSource { path: folder.join("video.mp4"), container: probe::Container::Mov },
+    }
+}
+
+/// A picture from where the settings say, or the first one where that cannot be sought.
 async fn poster(work: &Work<'_>, rendition: &RenditionPlan, folder: &Path) -> Result<Option<TreePath>, Failure> {
     const NAME: &str = "poster.jpg";
     let source = &work.ingested.source;
-    let tenth = i64::try_from(work.plan.facts.duration_millis.unwrap_or(0)).unwrap_or(0) * 100;
-    for micros in [tenth, 0] {
+    let percent = i64::from(rendition.settings.packaging.poster_at_percent.min(100));
+    let wanted = i64::try_from(work.plan.facts.duration_millis.unwrap_or(0)).unwrap_or(0) * 10 * percent;
+    for micros in [wanted, 0] {
         let Some(args) = still::poster(work.plan, rendition, source, micros, NAME) else { return Ok(None) };
         work.driver.run(args, folder, &source.path, "make the poster", |_| {}).await?;
         // Beyond the last picture nothing is written, and that is no error to ffmpeg.

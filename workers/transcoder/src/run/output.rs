@@ -2,13 +2,13 @@
 //!
 //! ```text
 //! <profile>.mp4   progressive file            hls/master.m3u8     hls/<profile>/<track>.m3u8
-//! poster.jpg                                  dash/manifest.mpd   <profile>/<track>.mp4 (what both play, by byte ranges)
+//! poster.jpg      thumbnails.vtt              dash/manifest.mpd   <profile>/<track>.mp4 (what both play, by byte ranges)
 //! ```
 
 use std::path::Path;
 
 use videocloud_protocol::failure::Failure;
-use videocloud_protocol::playlist::{Addressing, Presentation, Resource, Variant, dash, hls};
+use videocloud_protocol::playlist::{Addressing, Presentation, Resource, Variant, dash, hls, thumbnails};
 use videocloud_protocol::rendition::TrackKind;
 
 use super::chunks::replace;
@@ -43,7 +43,21 @@ pub(super) fn publish(out: &Path, finished: &[Finished]) -> Result<(), Failure> 
             rename(&rendition.folder.join(poster.as_str()), &out.join("poster.jpg"))?;
         }
     }
+    thumbnails(out, finished)?;
     playlists(out, finished)
+}
+
+/// The sprite sheets of the first rendition that has some, and their index.
+fn thumbnails(out: &Path, finished: &[Finished]) -> Result<(), Failure> {
+    let found = finished.iter().find_map(|rendition| Some((rendition, rendition.manifest.sprites.as_ref()?)));
+    let Some((rendition, sprites)) = found else { return Ok(()) };
+    for sheet in &sprites.sheets {
+        rename(&rendition.folder.join(sheet.as_str()), &out.join(sheet.as_str()))?;
+    }
+    match thumbnails::index(&rendition.manifest, Addressing::ByteRanges) {
+        Some(index) => replace(&out.join(thumbnails::INDEX), index.as_bytes()),
+        None => Ok(()),
+    }
 }
 
 fn playlists<'a>(out: &Path, finished: &'a [Finished]) -> Result<(), Failure> {
@@ -62,6 +76,11 @@ fn playlists<'a>(out: &Path, finished: &'a [Finished]) -> Result<(), Failure> {
             for track in &variant.manifest.tracks {
                 let resource = Resource::Media { rendition: variant.name.to_owned(), track: track.name.clone() };
                 write(out, &resource, &hls::media(variant.name, track, Addressing::ByteRanges))?;
+                if !track.keyframes.is_empty() {
+                    let resource =
+                        Resource::Keyframes { rendition: variant.name.to_owned(), track: track.name.clone() };
+                    write(out, &resource, &hls::keyframes(variant.name, track, Addressing::ByteRanges))?;
+                }
             }
         }
     }

@@ -15,6 +15,16 @@ pub fn greys(file: &Path) -> Vec<u8> {
     done.stdout
 }
 
+/// The grey of one pixel of a picture.
+pub fn grey_at(file: &Path, x: u32, y: u32) -> u8 {
+    let mut command = Command::new(tools().ffmpeg);
+    command.args(["-v", "error", "-nostdin", "-i"]).arg(file);
+    let crop = format!("scale=out_range=tv,format=yuv420p,extractplanes=y,crop=1:1:{x}:{y}");
+    let done = command.args(["-vf", &crop, "-frames:v", "1", "-f", "rawvideo", "-"]).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    done.stdout[0]
+}
+
 /// Presentation times of the first video track, in order, in ticks from the first.
 pub fn ticks(file: &Path) -> Vec<i64> {
     let text = ffprobe(file, "-select_streams v:0 -show_entries packet=pts,flags -of csv=p=0");
