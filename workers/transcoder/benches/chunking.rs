@@ -41,7 +41,7 @@ struct Bench {
 
 impl Bench {
     fn new(seconds: u32) -> Self {
-        let tools = Tools::find(None, None).expect("run workers/transcoder/tools.sh");
+        let tools = Tools::find(None, None, None).expect("run workers/transcoder/tools.sh");
         let folder = tempfile::tempdir().unwrap();
         let source = folder.path().join("source.mp4");
         // Sharp edges, counters, slow zooms and noise: no scene is free, none is the worst there is.

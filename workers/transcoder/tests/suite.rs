@@ -15,6 +15,8 @@ mod hostile;
 mod matrix;
 #[path = "../../store/tests/support/moto.rs"]
 mod moto;
+#[path = "suite/quality.rs"]
+mod quality;
 #[path = "suite/resume.rs"]
 mod resume;
 #[path = "suite/seen.rs"]

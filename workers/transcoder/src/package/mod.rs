@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use videocloud_protocol::failure::{Failure, FailureClass, reason};
 use videocloud_protocol::ids::ContentId;
 use videocloud_protocol::rendition::{
-    AudioSettings, Container, Progressive, RenditionManifest, Track, TreeFile, TreePath, VideoCodec,
+    AudioSettings, Container, Progressive, Quality, RenditionManifest, Track, TreeFile, TreePath, VideoCodec,
 };
 
 use crate::disk::{fault, mp4_fault};
@@ -24,6 +24,7 @@ use crate::ingest::Ingested;
 use crate::mp4::progressive;
 use crate::plan::{Plan, ladder::RenditionPlan};
 use crate::probe;
+pub use check::{Checks, TrackCheck};
 use join::Joined;
 
 /// A finished rendition on disk.
@@ -33,6 +34,8 @@ pub struct Finished {
     pub manifest: RenditionManifest,
     /// The folder that holds its files under their tree paths.
     pub folder: PathBuf,
+    /// What was checked.
+    pub checks: Checks,
 }
 
 /// What a finish works on.
@@ -138,7 +141,7 @@ async fn rendition(
     }
     check::complete(work, &joined)?;
     let mut tracks = tracks::write(&folder, &joined, plan, rendition)?;
-    check::tracks(work, &folder, &joined, rendition.picture.as_ref(), keyframes).await?;
+    let mut checks = check::tracks(work, &folder, &joined, rendition, keyframes).await?;
     for (number, (language, file)) in captions.iter().enumerate().filter(|_| settings.captions) {
         tracks.push(tracks::captions(&folder, number, language, file, &tracks)?);
     }
@@ -165,21 +168,18 @@ async fn rendition(
             })
             .collect();
         progressive::write(&to, brand, &inputs).map_err(|error| mp4_fault(&error))?;
+        check::progressive(work, &to, &joined, &mut checks).await?;
         manifest_progressive = Some(Progressive { file: file.clone(), extension: extension.to_owned() });
         extra.push((file, mime));
     }
     let poster = if settings.packaging.poster { poster(work, rendition, &folder).await? } else { None };
     extra.extend(poster.iter().map(|path| (path.clone(), "image/jpeg")));
 
-    let duration = |track: &Joined| {
-        let ticks = track.end() - i64::from(track.head.skip);
-        u64::try_from(ticks.max(0)).unwrap_or(0) * 1000 / u64::from(track.head.timescale)
-    };
-    let duration_millis = joined.iter().map(|(_, track)| duration(track)).max().unwrap_or(0);
+    let duration_millis = joined.iter().map(|(_, track)| check::millis(track)).max().unwrap_or(0);
     let sprites = match (&settings.packaging.sprite, &rendition.picture) {
         (Some(asked), Some(picture)) => {
-            let source = sprite_source(work, &folder, settings.video);
-            Some(sprites::make(work, &folder, &source, picture, asked, duration_millis).await?)
+            let (driver, source) = sprite_source(work, &folder, settings.video);
+            Some(sprites::make(&driver, &folder, &source, picture, asked, duration_millis).await?)
         }
         _ => None,
     };
@@ -197,7 +197,11 @@ async fn rendition(
         progressive: manifest_progressive,
         poster,
         sprites,
-        quality: None,
+        quality: rendition.picture.is_some().then(|| Quality {
+            crf: rendition.crf(),
+            sample_vmaf_milli: rendition.tuned.map(|tuned| tuned.vmaf_milli),
+            worst_border_vmaf_milli: checks.borders.iter().map(|border| border.worst_vmaf_milli).min(),
+        }),
         duration_millis,
         frames: joined
             .first()
@@ -205,14 +209,18 @@ async fn rendition(
             .map_or(0, |(_, video)| video.samples.len() as u64),
         created: 0,
     };
-    Ok(Finished { manifest, folder })
+    Ok(Finished { manifest, folder, checks })
 }
 
 /// What thumbnails are taken from: the finished picture, unless the codec is one that the pinned build does not decode.
-fn sprite_source(work: &Work<'_>, folder: &Path, codec: VideoCodec) -> LocalSource {
+fn sprite_source(work: &Work<'_>, folder: &Path, codec: VideoCodec) -> (Driver, LocalSource) {
     match codec {
-        VideoCodec::Av1 => work.ingested.source.clone(),
-        _ => LocalSource { path: folder.join("video.mp4"), container: probe::Container::Mov },
+        VideoCodec::Av1 if work.driver.tools.vmaf.is_none() => (work.driver.clone(), work.ingested.source.clone()),
+        codec => {
+            let source = LocalSource { path: folder.join("video.mp4"), container: probe::Container::Mov };
+            let name = if codec == VideoCodec::Av1 { "av1" } else { "" };
+            (work.driver.decoding(name), source)
+        }
     }
 }
 
@@ -224,7 +232,8 @@ async fn poster(work: &Work<'_>, rendition: &RenditionPlan, folder: &Path) -> Re
     let wanted = i64::try_from(work.plan.facts.duration_millis.unwrap_or(0)).unwrap_or(0) * 10 * percent;
     for micros in [wanted, 0] {
         let Some(args) = still::poster(work.plan, rendition, source, micros, NAME) else { return Ok(None) };
-        work.driver.run(args, folder, &source.path, "make the poster", |_| {}).await?;
+        let driver = work.driver.reading(work.plan.facts.video.as_ref());
+        driver.run(args, folder, &source.path, "make the poster", |_| {}).await?;
         // Beyond the last picture nothing is written, and that is no error to ffmpeg.
         if folder.join(NAME).exists() {
             return path(NAME).map(Some);

@@ -6,9 +6,9 @@ use videocloud_protocol::failure::Failure;
 use videocloud_protocol::playlist::thumbnails::sheet;
 use videocloud_protocol::rendition::{Sprite, Sprites};
 
-use super::{Work, internal, path};
-use crate::encode::LocalSource;
+use super::{internal, path};
 use crate::encode::still::{self, Grid};
+use crate::encode::{Driver, LocalSource};
 use crate::plan::ladder::Picture;
 
 /// Rows of a sheet at most: with twenty columns of 640 pixels a sheet is 12,800 pixels wide, and no higher than players can draw.
@@ -16,7 +16,7 @@ const MOST_ROWS: u32 = 10;
 
 /// Makes the sheets of `video`, which lasts `millis` milliseconds, in `folder`.
 pub(super) async fn make(
-    work: &Work<'_>,
+    driver: &Driver,
     folder: &Path,
     video: &LocalSource,
     picture: &Picture,
@@ -25,7 +25,7 @@ pub(super) async fn make(
 ) -> Result<Sprites, Failure> {
     let grid = grid(picture, asked, millis);
     let args = still::sheets(video, &grid);
-    work.driver.run(args, folder, &video.path, "make the thumbnails", |_| {}).await?;
+    driver.run(args, folder, &video.path, "make the thumbnails", |_| {}).await?;
     let names: Vec<String> = (1..=grid.sheets()).map(|number| sheet(number as usize)).collect();
     if names.iter().any(|name| !folder.join(name).exists()) || folder.join(sheet(names.len() + 1)).exists() {
         return Err(internal(format!("the thumbnails are not on {} sheets", names.len())));

@@ -21,6 +21,7 @@ use crate::encode::{Driver, verify};
 use crate::ingest;
 use crate::package::{self, Work};
 use crate::plan::Plan;
+use crate::quality::title;
 use display::Display;
 pub use report::{Report, cpu_millis};
 
@@ -70,8 +71,9 @@ pub async fn run(driver: &Driver, options: &Options) -> Result<Report, Failure> 
     display.stage("Planning");
     let packets = ingest::packets(driver, &ingested, &work).await?;
     let container = ingested.source.container;
-    let plan = Plan::make(ingested.facts.clone(), container, &packets, &orders, options.chunking)?;
+    let mut plan = Plan::make(ingested.facts.clone(), container, &packets, &orders, options.chunking)?;
     drop(packets);
+    title::tune(driver, &ingested.source, &mut plan, &work).await?;
     chunks::keep_if_same(&work, &plan)?;
 
     let done = chunks::encode_all(driver, &ingested.source, &plan, &work, options.workers, &display).await?;

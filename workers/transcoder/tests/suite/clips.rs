@@ -14,7 +14,7 @@ use videocloud_transcoder::tools::Tools;
 
 /// ffmpeg and ffprobe, or a message that says how to get them.
 pub fn tools() -> Tools {
-    Tools::find(None, None).expect("ffmpeg and ffprobe are needed: run workers/transcoder/tools.sh")
+    Tools::find(None, None, None).expect("ffmpeg and ffprobe are needed: run workers/transcoder/tools.sh --vmaf")
 }
 
 pub fn driver() -> Driver {
