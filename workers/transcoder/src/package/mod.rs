@@ -4,6 +4,7 @@
 //! [`crate::task`] and [`crate::run`].
 
 mod check;
+pub mod grow;
 pub mod join;
 pub mod segments;
 mod sprites;
@@ -63,25 +64,28 @@ fn path(text: &str) -> Result<TreePath, Failure> {
     text.parse().map_err(internal)
 }
 
-/// Finishes every rendition of the plan.
+/// Finishes every rendition of the plan, with the sound of [`sounds`].
 ///
 /// # Errors
 /// The [`Failure`] of an encode, a join or a check.
-pub async fn finish(work: Work<'_>) -> Result<Vec<Finished>, Failure> {
-    let sounds = sounds(&work).await?;
+pub async fn finish(work: Work<'_>, sounds: &Sounds) -> Result<Vec<Finished>, Failure> {
     let captions = captions(&work).await?;
     let mut finished = Vec::with_capacity(work.plan.renditions.len());
     let mut keyframes = None;
     for index in 0..work.plan.renditions.len() {
-        finished.push(rendition(&work, index, &sounds, &captions, &mut keyframes).await?);
+        finished.push(rendition(&work, index, sounds, &captions, &mut keyframes).await?);
     }
     Ok(finished)
 }
 
-type Sounds = HashMap<AudioSettings, Vec<Joined>>;
+/// The sound of a source, by settings: every track in order.
+pub type Sounds = HashMap<AudioSettings, Vec<Joined>>;
 
-/// Every audio track once per distinct settings, however many renditions share them.
-async fn sounds(work: &Work<'_>) -> Result<Sounds, Failure> {
+/// Encodes every audio track once per distinct settings, however many renditions share them. Needs no chunks.
+///
+/// # Errors
+/// The [`Failure`] of an encode.
+pub async fn sounds(work: &Work<'_>) -> Result<Sounds, Failure> {
     let mut sounds = Sounds::new();
     for settings in work.plan.renditions.iter().filter_map(|rendition| rendition.settings.audio) {
         if sounds.contains_key(&settings) {
@@ -116,6 +120,26 @@ async fn captions(work: &Work<'_>) -> Result<Vec<(String, PathBuf)>, Failure> {
     Ok(files)
 }
 
+/// The sound tracks of a rendition under their names.
+fn sound_of(rendition: &RenditionPlan, sounds: &Sounds) -> Result<Vec<(TreePath, Joined)>, Failure> {
+    let tracks = rendition.settings.audio.as_ref().and_then(|audio| sounds.get(audio)).into_iter().flatten();
+    let named = |(number, track): (usize, &Joined)| Ok((path(&format!("audio-{}", number + 1))?, track.clone()));
+    tracks.enumerate().map(named).collect()
+}
+
+/// Writes the sound tracks of a rendition into `folder`, as they will be when all is finished.
+///
+/// # Errors
+/// The [`Failure`] of the disk.
+pub fn write_sound(
+    folder: &Path,
+    plan: &Plan,
+    rendition: &RenditionPlan,
+    sounds: &Sounds,
+) -> Result<Vec<Track>, Failure> {
+    tracks::write(folder, &sound_of(rendition, sounds)?, plan, rendition)
+}
+
 async fn rendition(
     work: &Work<'_>,
     index: usize,
@@ -135,10 +159,7 @@ async fn rendition(
         let pieces: Vec<PathBuf> = work.chunks.iter().map(|chunk| chunk.join(&name)).collect();
         joined.push((path("video")?, join::video(plan, picture, &pieces)?));
     }
-    let tracks_of_sound = settings.audio.as_ref().and_then(|audio| sounds.get(audio)).into_iter().flatten();
-    for (number, track) in tracks_of_sound.enumerate() {
-        joined.push((path(&format!("audio-{}", number + 1))?, track.clone()));
-    }
+    joined.extend(sound_of(rendition, sounds)?);
     check::complete(work, &joined)?;
     let mut tracks = tracks::write(&folder, &joined, plan, rendition)?;
     let mut checks = check::tracks(work, &folder, &joined, rendition, keyframes).await?;

@@ -9,7 +9,7 @@ use super::join::Joined;
 use super::{internal, path, segments};
 use crate::disk::{fault, mp4_fault};
 use crate::mp4::cmaf::{self, Written};
-use crate::plan::{Plan, ladder::RenditionPlan};
+use crate::plan::{Plan, Timing, ladder::RenditionPlan};
 
 /// Writes each track as `<name>.mp4` into `folder`. Sound is cut where the picture is.
 pub(super) fn write(
@@ -19,11 +19,12 @@ pub(super) fn write(
     rendition: &RenditionPlan,
 ) -> Result<Vec<Track>, Failure> {
     let mut tracks = Vec::with_capacity(joined.len());
-    let mut borders: Option<Vec<f64>> = None;
+    // Where the picture is planned the sound can be cut before the picture is there.
+    let mut borders = matches!(plan.timing, Timing::Exact { .. }).then(|| segments::planned_borders(plan));
     for (name, track) in joined {
         let shift = if track.head.entry.is_video() { plan.shift(rendition) } else { 0 };
         let ranges = if track.head.entry.is_video() {
-            let ranges = segments::video(track, plan.segment_seconds);
+            let ranges = segments::video(track, plan.segment_seconds, plan.lead());
             borders = Some(segments::borders(track, &ranges));
             ranges
         } else {

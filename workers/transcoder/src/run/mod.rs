@@ -5,10 +5,12 @@
 
 mod chunks;
 mod display;
+mod live;
 mod output;
 mod report;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use videocloud_protocol::failure::{Failure, FailureClass, reason};
@@ -17,12 +19,14 @@ use videocloud_protocol::rendition::{RenditionSettings, rendition_key};
 use videocloud_protocol::task::{Chunking, RenditionOrder};
 
 use crate::disk::fault;
+use crate::encode::chunk::ChunkDone;
 use crate::encode::{Driver, verify};
 use crate::ingest;
-use crate::package::{self, Work};
+use crate::package::{self, Finished, Work};
 use crate::plan::Plan;
 use crate::quality::title;
 use display::Display;
+use live::Live;
 pub use report::{Report, cpu_millis};
 
 /// What to do.
@@ -74,19 +78,44 @@ pub async fn run(driver: &Driver, options: &Options) -> Result<Report, Failure> 
     let mut plan = Plan::make(ingested.facts.clone(), container, &packets, &orders, options.chunking)?;
     drop(packets);
     title::tune(driver, &ingested.source, &mut plan, &work).await?;
-    chunks::keep_if_same(&work, &plan)?;
+    if !chunks::keep_if_same(&work, &plan)? {
+        output::clear(&out, &plan)?;
+    }
 
-    let done = chunks::encode_all(driver, &ingested.source, &plan, &work, options.workers, &display).await?;
-    display.stage("Packaging");
     let folders: Vec<PathBuf> = plan.chunks.iter().map(|chunk| chunks::folder(&work, chunk.index)).collect();
     let job = Work { driver, ingested: &ingested, content, plan: &plan, chunks: &folders, scratch: &work };
-    let finished = package::finish(job).await?;
+    let made = make(job, &out, options.workers, &display).await;
+    if made.as_ref().is_err_and(|failure| failure.class == FailureClass::BadInput) {
+        // What could be played of it so far is not to be mistaken for the video.
+        output::clear(&out, &plan)?;
+    }
+    let (done, finished) = made?;
     output::publish(&out, &finished)?;
     let report = Report::new(content, &plan, &done, &finished, started.elapsed());
     report.write(&out.join("report.json"))?;
     std::fs::remove_dir_all(&work).map_err(|error| local("remove", &work, error))?;
     display.done(&report);
     Ok(report)
+}
+
+/// Encodes sound and chunks side by side, showing what can be played, and finishes.
+async fn make(
+    job: Work<'_>,
+    out: &Path,
+    workers: usize,
+    display: &Display,
+) -> Result<(Vec<ChunkDone>, Vec<Finished>), Failure> {
+    let Work { driver, ingested, content, plan, scratch, .. } = job;
+    let live = Live::new(out, scratch, plan, content);
+    let sound = async {
+        let sounds = Arc::new(package::sounds(&job).await?);
+        live.sound_done(&sounds)?;
+        Ok(sounds)
+    };
+    let encoding = chunks::Encoding { driver, source: &ingested.source, plan, work: scratch, display, live: &live };
+    let (sounds, done) = futures::try_join!(sound, encoding.all(workers))?;
+    display.stage("Packaging");
+    Ok((done, package::finish(job, &sounds).await?))
 }
 
 async fn content_id(input: &Path) -> Result<ContentId, Failure> {

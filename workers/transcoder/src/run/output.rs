@@ -14,22 +14,28 @@ use videocloud_protocol::rendition::TrackKind;
 use super::chunks::replace;
 use super::local;
 use crate::package::Finished;
+use crate::plan::Plan;
 
-/// Moves the finished renditions into `out` and writes the playlists, in place of what an earlier run left.
-pub(super) fn publish(out: &Path, finished: &[Finished]) -> Result<(), Failure> {
-    for stale in ["hls", "dash", "poster.jpg"].map(|name| out.join(name)) {
+/// Removes what an earlier run into `out` left of the renditions of `plan` and of what stands for all.
+pub(super) fn clear(out: &Path, plan: &Plan) -> Result<(), Failure> {
+    let names = plan.renditions.iter().map(|rendition| out.join(&rendition.settings.name));
+    let shared = ["hls", "dash", "poster.jpg", thumbnails::INDEX, "report.json"].map(|name| out.join(name));
+    let sheets = (1..).map(|number| out.join(thumbnails::sheet(number))).take_while(|sheet| sheet.exists());
+    for stale in names.chain(shared).chain(sheets) {
         let removed = if stale.is_dir() { std::fs::remove_dir_all(&stale) } else { std::fs::remove_file(&stale) };
         match removed {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(local("replace", &stale, error)),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(local("remove", &stale, error)),
             Ok(()) | Err(_) => {}
         }
     }
+    Ok(())
+}
+
+/// Moves the finished renditions into `out` and writes the playlists, each in place of what could be played so far.
+pub(super) fn publish(out: &Path, finished: &[Finished]) -> Result<(), Failure> {
     for (index, rendition) in finished.iter().enumerate() {
         let manifest = &rendition.manifest;
         let folder = out.join(&manifest.settings.name);
-        if folder.exists() {
-            std::fs::remove_dir_all(&folder).map_err(|error| local("replace", &folder, error))?;
-        }
         std::fs::create_dir_all(&folder).map_err(|error| local("create", &folder, error))?;
         for track in &manifest.tracks {
             rename(&rendition.folder.join(track.file.as_str()), &folder.join(track.file.as_str()))?;
@@ -91,7 +97,7 @@ fn playlists<'a>(out: &Path, finished: &'a [Finished]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn write(out: &Path, resource: &Resource, text: &str) -> Result<(), Failure> {
+pub(super) fn write(out: &Path, resource: &Resource, text: &str) -> Result<(), Failure> {
     let path = out.join(resource.to_string());
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(|error| local("create", folder, error))?;

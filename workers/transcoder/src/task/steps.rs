@@ -202,7 +202,9 @@ async fn package_and_publish(
 ) -> Result<Vec<RenditionManifest>, Failure> {
     progress.enter(Stage::Packaging);
     let (driver, scratch) = (&context.driver, context.scratch.as_path());
-    let finished = package::finish(Work { driver, ingested, content: task.source, plan, chunks, scratch }).await?;
+    let work = Work { driver, ingested, content: task.source, plan, chunks, scratch };
+    let sounds = package::sounds(&work).await?;
+    let finished = package::finish(work, &sounds).await?;
     progress.enter(Stage::Publishing);
     let mut manifests = Vec::with_capacity(finished.len());
     for rendition in finished {

@@ -70,12 +70,13 @@ async fn a_chunk_of_other_frames_at_the_right_times_is_found() {
     }
     let content = ContentId::from_bytes([2; 32]);
     let work = Work { driver: &driver, ingested: &ingested, content, plan: &plan, chunks: &folders, scratch };
-    package::finish(work).await.unwrap();
+    let sounds = package::sounds(&work).await.unwrap();
+    package::finish(work, &sounds).await.unwrap();
     std::fs::remove_dir_all(scratch.join("rendition-0")).unwrap();
 
     let other = LocalSource { path: scratch.join("shifted.mp4"), container };
     chunk::encode(&driver, &other, &plan, &plan.chunks[1], &folders[1], |_| {}).await.unwrap();
-    let failure = package::finish(work).await.unwrap_err();
+    let failure = package::finish(work, &sounds).await.unwrap_err();
     assert_eq!((failure.class, failure.reason.as_str()), (FailureClass::BadInput, reason::VALIDATION_FAILED));
     assert!(failure.message.contains("shifted"), "{failure}");
 }
