@@ -11,6 +11,10 @@ mod codecs;
 mod exact;
 #[path = "suite/hostile.rs"]
 mod hostile;
+#[path = "suite/killed.rs"]
+mod killed;
+#[path = "suite/live.rs"]
+mod live;
 #[path = "suite/matrix.rs"]
 mod matrix;
 #[path = "../../store/tests/support/moto.rs"]

@@ -17,6 +17,22 @@ pub(super) fn folder(work: &Path, index: u32) -> PathBuf {
     work.join(format!("chunk-{index}"))
 }
 
+/// Names of folders of this process alone begin so; others' are left over from runs that were killed.
+const ATTEMPT: &str = "attempt-";
+
+/// A new folder for what this process makes, in place of those of earlier ones.
+pub(super) fn scratch(work: &Path) -> Result<PathBuf, Failure> {
+    for entry in std::fs::read_dir(work).map_err(|error| local("read", work, error))?.flatten() {
+        if entry.file_name().to_string_lossy().starts_with(ATTEMPT) {
+            // What still writes there may add a file meanwhile; the next run removes the rest.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+    let scratch = work.join(format!("{ATTEMPT}{}", std::process::id()));
+    std::fs::create_dir_all(&scratch).map_err(|error| local("create", &scratch, error))?;
+    Ok(scratch)
+}
+
 /// Leaves what an earlier run of the same plan finished, and says so; throws away what belongs to another plan.
 pub(super) fn keep_if_same(work: &Path, plan: &Plan) -> Result<bool, Failure> {
     let path = work.join("plan.json");
@@ -39,6 +55,7 @@ pub(super) struct Encoding<'a> {
     pub(super) source: &'a LocalSource,
     pub(super) plan: &'a Plan,
     pub(super) work: &'a Path,
+    pub(super) scratch: &'a Path,
     pub(super) display: &'a Display,
     pub(super) live: &'a Live<'a>,
 }
@@ -62,11 +79,16 @@ impl Encoding<'_> {
                 done
             }
             None => {
-                std::fs::create_dir_all(&folder).map_err(|error| local("create", &folder, error))?;
+                let attempt = self.scratch.join(format!("chunk-{}", chunk.index));
+                std::fs::create_dir_all(&attempt).map_err(|error| local("create", &attempt, error))?;
                 let seen = |frames| self.display.frames(chunk.index, frames);
-                let done = chunk::encode(self.driver, self.source, self.plan, chunk, &folder, seen).await?;
-                let marker = serde_json::to_vec(&done).map_err(|error| local("write", &folder, error))?;
-                replace(&folder.join("done.json"), &marker)?;
+                let done = chunk::encode(self.driver, self.source, self.plan, chunk, &attempt, seen).await?;
+                let marker = serde_json::to_vec(&done).map_err(|error| local("write", &attempt, error))?;
+                replace(&attempt.join("done.json"), &marker)?;
+                if folder.exists() {
+                    std::fs::remove_dir_all(&folder).map_err(|error| local("replace", &folder, error))?;
+                }
+                std::fs::rename(&attempt, &folder).map_err(|error| local("move", &attempt, error))?;
                 done
             }
         };
