@@ -21,8 +21,8 @@ help: ## Show this list
 setup: ## Install the Debian packages that are missing (as root; otherwise name them)
 	@.ci/setup
 
-tools: ## Fetch the pinned static ffmpeg and packager into the cache
-	@workers/transcoder/tools.sh
+tools: ## Fetch the pinned static builds of ffmpeg and ffprobe into the cache
+	@workers/transcoder/tools.sh --vmaf
 
 assets: build ## Build or find the Kubernetes binaries of the local cluster
 	@$(CARGO_TARGET_DIR)/release/videocloud-cluster assets

@@ -2,7 +2,7 @@
 # Installs the pinned ffmpeg and ffprobe (static builds) under the project's cache, for tests, benchmarks and the demo.
 #
 #   workers/transcoder/tools.sh           ffmpeg and ffprobe 8.1.2 -> <cache>/tools/
-#   workers/transcoder/tools.sh --vmaf    also an ffmpeg with libvmaf -> <cache>/tools/ffmpeg-vmaf
+#   workers/transcoder/tools.sh --vmaf    also an ffmpeg with libvmaf and dav1d -> <cache>/tools/ffmpeg-vmaf
 #   workers/transcoder/tools.sh --to DIR  into DIR instead (image builds)
 #
 # <cache> is $VIDEOCLOUD_CACHE, else ~/.cache/videocloud. Prints the folder. Wheels are checked against pinned digests, so

@@ -46,6 +46,10 @@ pub struct RateControl {
     /// Constant rate factor: lower is better. 0 to 51 for H264 and HEVC, 0 to 63 for AV1 and VP9.
     #[schemars(range(min = 0, max = 63))]
     pub crf: i32,
+    /// Mean VMAF that sample scenes should reach, 60 to 98: the crf for it is searched for, beginning at the one above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 60, max = 98))]
+    pub target_vmaf: Option<i32>,
     /// Highest rate in bits per second.
     #[schemars(range(min = 16_000, max = 200_000_000))]
     pub max_bitrate: BitsPerSecond,

@@ -111,6 +111,12 @@ pub struct TranscodeOutput {
     pub duration_millis: i64,
     /// Mean rate in bits per second.
     pub bitrate: BitsPerSecond,
+    /// Constant rate factor it was encoded with: the profile's, or the one chosen for its targetVmaf.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crf: Option<i32>,
+    /// Mean VMAF of sample scenes with that factor times 1000, when it was chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample_vmaf_milli: Option<i32>,
 }
 
 /// An existing rendition near to the wanted one.

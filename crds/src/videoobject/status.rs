@@ -290,4 +290,6 @@ pub enum EndpointType {
     Magnet,
     /// Poster image.
     Poster,
+    /// WebVTT index of sprite sheets, for the seek bar.
+    Thumbnails,
 }

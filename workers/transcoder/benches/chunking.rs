@@ -41,26 +41,35 @@ struct Bench {
 
 impl Bench {
     fn new(seconds: u32) -> Self {
-        let tools = Tools::find(None, None).expect("run workers/transcoder/tools.sh");
+        let tools = Tools::find(None, None, None).expect("run workers/transcoder/tools.sh");
         let folder = tempfile::tempdir().unwrap();
         let source = folder.path().join("source.mp4");
+        let whole = Self { tools, folder, source };
+        whole.clip(&whole.source, "1280x720", seconds);
+        whole
+    }
+
+    /// Makes a clip.
+    fn clip(&self, to: &Path, size: &str, seconds: u32) {
         // Sharp edges, counters, slow zooms and noise: no scene is free, none is the worst there is.
-        let picture = "testsrc2=s=1280x720:r=30000/1001[a];mandelbrot=s=640x720:r=30000/1001:maxiter=800[b];\
-                       [a][b]overlay=x=640:shortest=1,noise=alls=6:allf=t,format=yuv420p";
-        let status = Command::new(&tools.ffmpeg)
-            .args(["-v", "error", "-nostdin", "-y", "-filter_complex", picture])
+        let picture = format!(
+            "testsrc2=s={size}:r=30000/1001[a];mandelbrot=s=640x720:r=30000/1001:maxiter=800[b];\
+             [a][b]overlay=x=640:shortest=1,noise=alls=6:allf=t,format=yuv420p"
+        );
+        let status = Command::new(&self.tools.ffmpeg)
+            .args(["-v", "error", "-nostdin", "-y", "-filter_complex", &picture])
             .args(["-f", "lavfi", "-i", "sine=f=440:r=48000", "-t", &seconds.to_string()])
             .args(["-c:v", "libx264", "-preset", "veryfast", "-crf", "12", "-g", "120", "-bf", "2", "-c:a", "aac"])
-            .arg(&source)
+            .arg(to)
             .status()
             .unwrap();
         assert!(status.success(), "the clip could not be made");
-        Self { tools, folder, source }
     }
 
     fn driver(&self) -> Driver {
+        // Encoding is measured, without the look at borders that a finish takes where it can.
         Driver {
-            tools: self.tools.clone(),
+            tools: Tools { vmaf: None, ..self.tools.clone() },
             threads: 1,
             stall: Duration::from_secs(600),
             stop: CancellationToken::new(),
@@ -69,6 +78,18 @@ impl Bench {
 
     /// One run on the given processors.
     fn run(&self, name: &str, renditions: &[&str], chunk_seconds: u32, processors: &[usize]) -> Measured {
+        self.run_of(&self.source, name, renditions, chunk_seconds, processors)
+    }
+
+    /// One run of any source.
+    fn run_of(
+        &self,
+        source: &Path,
+        name: &str,
+        renditions: &[&str],
+        chunk_seconds: u32,
+        processors: &[usize],
+    ) -> Measured {
         let mut set = CpuSet::new();
         processors.iter().for_each(|processor| set.set(*processor).unwrap());
         sched_setaffinity(Pid::from_raw(0), &set).expect("this needs two processors");
@@ -79,7 +100,7 @@ impl Bench {
             renditions.iter().flat_map(|name| profile::builtin(name).unwrap()).collect();
         let chunking = Chunking { seconds: chunk_seconds, min_cpu_seconds: 0 };
         let options =
-            Options { input: self.source.clone(), settings, out: out.clone(), workers: processors.len(), chunking };
+            Options { input: source.to_path_buf(), settings, out: out.clone(), workers: processors.len(), chunking };
         let driver = self.driver();
         let (before, started) = (cpu_millis(), Instant::now());
         let report = runtime.block_on(run::run(&driver, &options)).unwrap();
@@ -151,6 +172,11 @@ fn main() {
         LADDER.iter().map(|name| bench.run(&format!("separate-{name}"), &[name], 0, &[0])).collect();
     let separate_cpu: f64 = separate.iter().map(|measured| measured.cpu).sum();
 
+    // Last: the largest child so far is told, and none before is as large as one with this ladder.
+    let large = bench.folder.path().join("large.mp4");
+    bench.clip(&large, "1920x1080", seconds.min(2 * CHUNK_SECONDS));
+    let ladder_of_1080p = bench.run_of(&large, "1080p", &["1080p", "720p", "480p", "360p"], CHUNK_SECONDS, &[0]);
+
     let percent = |ratio: f64| (ratio * 1000.0).round() / 10.0;
     let mut figures = json!({
         "clipSeconds": seconds,
@@ -167,6 +193,7 @@ fn main() {
         "oneProcessSavesCpuPercent": percent(1.0 - whole.cpu / separate_cpu),
         "bytesReadOfSourcePercent": percent(bench.bytes_read(CHUNK_SECONDS)),
         "peakChildBytes": whole.report.peak_child_bytes,
+        "peakChildBytesOf1080pLadder": ladder_of_1080p.report.peak_child_bytes,
     });
     let file = |measured: &Measured| measured.out.join(format!("{}.mp4", LADDER[0]));
     if let Some((of_whole, of_chunked)) = bench.vmaf(&file(&whole)).zip(bench.vmaf(&file(&chunked))) {

@@ -40,6 +40,10 @@ pub(crate) struct Cli {
     /// ffprobe; else <cache>/tools/ffprobe, else the first on PATH.
     #[arg(long, env = "VIDEOCLOUD_FFPROBE", global = true)]
     pub(crate) ffprobe: Option<PathBuf>,
+    /// An ffmpeg with libvmaf and dav1d, to measure quality and to decode AV1; else <cache>/tools/ffmpeg-vmaf, else the first on
+    /// PATH, else none.
+    #[arg(long, env = "VIDEOCLOUD_FFMPEG_VMAF", global = true)]
+    pub(crate) ffmpeg_vmaf: Option<PathBuf>,
     /// Decoder threads; else as many as this process may use. They do not change the output.
     #[arg(long, env = "VIDEOCLOUD_THREADS", global = true)]
     pub(crate) threads: Option<usize>,

@@ -13,6 +13,7 @@ pub mod package;
 pub mod plan;
 pub mod probe;
 pub mod profile;
+pub mod quality;
 pub mod run;
 pub mod sandbox;
 pub mod task;

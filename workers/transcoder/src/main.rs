@@ -50,7 +50,8 @@ fn bad_spec(error: impl std::fmt::Display) -> Failure {
 
 async fn perform(cli: Cli) -> Result<(), Failure> {
     let stop = stop_on_signal()?;
-    let tools = Tools::find(cli.ffmpeg.as_deref(), cli.ffprobe.as_deref()).map_err(bad_spec)?;
+    let tools =
+        Tools::find(cli.ffmpeg.as_deref(), cli.ffprobe.as_deref(), cli.ffmpeg_vmaf.as_deref()).map_err(bad_spec)?;
     let threads = cli.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let driver = Driver { tools, threads, stall: Duration::from_secs(cli.stall_seconds), stop };
     match cli.command {

@@ -1,14 +1,18 @@
-//! Where ffmpeg and ffprobe are: told, or in the project's cache, or on the PATH.
+//! Where ffmpeg and ffprobe are: told, or in the project's cache, or on the PATH. And a second ffmpeg, which measures VMAF and
+//! decodes AV1, where there is one.
 
 use std::path::{Path, PathBuf};
 
-/// The two programs.
+/// The programs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tools {
     /// Absolute path of ffmpeg.
     pub ffmpeg: PathBuf,
     /// Absolute path of ffprobe.
     pub ffprobe: PathBuf,
+    /// Absolute path of an ffmpeg with libvmaf and dav1d, `ffmpeg-vmaf` unless told: without it quality is not measured, and AV1
+    /// not decoded.
+    pub vmaf: Option<PathBuf>,
 }
 
 /// A program that is nowhere.
@@ -23,12 +27,14 @@ pub struct MissingTool {
 }
 
 impl Tools {
-    /// Finds both: the path that was told, else `<cache>/tools/`, else the first on `PATH`.
+    /// Finds them: the path that was told, else `<cache>/tools/`, else the first on `PATH`.
     ///
     /// # Errors
     /// [`MissingTool`] when a program is at none of these places.
-    pub fn find(ffmpeg: Option<&Path>, ffprobe: Option<&Path>) -> Result<Self, MissingTool> {
-        Ok(Self { ffmpeg: locate("ffmpeg", ffmpeg)?, ffprobe: locate("ffprobe", ffprobe)? })
+    pub fn find(ffmpeg: Option<&Path>, ffprobe: Option<&Path>, vmaf: Option<&Path>) -> Result<Self, MissingTool> {
+        let second = locate("ffmpeg-vmaf", vmaf);
+        let vmaf = if vmaf.is_some() { Some(second?) } else { second.ok() };
+        Ok(Self { ffmpeg: locate("ffmpeg", ffmpeg)?, ffprobe: locate("ffprobe", ffprobe)?, vmaf })
     }
 }
 

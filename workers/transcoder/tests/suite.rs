@@ -1,6 +1,8 @@
 //! The transcoder against real ffmpeg, on clips made by ffmpeg: one binary, so that it is linked once.
 #![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
 
+#[path = "suite/browse.rs"]
+mod browse;
 #[path = "suite/clips.rs"]
 mod clips;
 #[path = "suite/codecs.rs"]
@@ -9,10 +11,16 @@ mod codecs;
 mod exact;
 #[path = "suite/hostile.rs"]
 mod hostile;
+#[path = "suite/killed.rs"]
+mod killed;
+#[path = "suite/live.rs"]
+mod live;
 #[path = "suite/matrix.rs"]
 mod matrix;
 #[path = "../../store/tests/support/moto.rs"]
 mod moto;
+#[path = "suite/quality.rs"]
+mod quality;
 #[path = "suite/resume.rs"]
 mod resume;
 #[path = "suite/seen.rs"]

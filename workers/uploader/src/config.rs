@@ -22,7 +22,7 @@ Addresses it answers:
   /v/<namespace>/<name>/poster.jpg         poster     /c/<content id>                         a public content
   /v/<namespace>/<name>/file.torrent       torrent    /c/<content id>.torrent                 its torrent (.v2.torrent: BEP 52)
   /v/<namespace>/<name>/file.meta4         Metalink   /c/<content id>.meta4                   its Metalink
-  /ws/<info hash>/<file>                   web seed
+  /v/<namespace>/<name>/thumbnails.vtt     sprites    /ws/<info hash>/<file>                  web seed
 
 Environment beside the flags' own:
   RUST_LOG                                 what to log, for example info or videocloud_uploader=debug (default: info)

@@ -30,7 +30,8 @@ fn distance(wanted: &RenditionSettings, other: &RenditionSettings) -> Option<u32
     let offered_in_all = (!asked.hls || offered.hls)
         && (!asked.dash || offered.dash)
         && (asked.file.is_none() || asked.file == offered.file)
-        && (!asked.poster || offered.poster);
+        && (!asked.poster || offered.poster)
+        && (asked.sprite.is_none() || offered.sprite.is_some());
     let fits = other.frame.width <= wanted.frame.width
         && other.frame.height <= wanted.frame.height
         && other.rate.max_bits_per_second <= wanted.rate.max_bits_per_second;

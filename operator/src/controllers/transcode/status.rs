@@ -100,6 +100,8 @@ fn output(summary: &RenditionSummary) -> TranscodeOutput {
         height: number(summary.height),
         duration_millis: i64::try_from(summary.duration_millis).unwrap_or(i64::MAX),
         bitrate: BitsPerSecond::saturating(summary.bits_per_second),
+        crf: summary.quality.map(|quality| i32::from(quality.crf)),
+        sample_vmaf_milli: summary.quality.and_then(|quality| quality.sample_vmaf_milli).map(number),
     }
 }
 

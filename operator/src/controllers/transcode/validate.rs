@@ -5,7 +5,7 @@ use std::time::Duration;
 use videocloud_crds::{
     TranscodeJob, TranscodeSettings,
     conditions::{shared, transcode as reasons, video},
-    transcode::{AudioCodec, Captions, ChunkingMode, Container, Packaging, Preset, ToneMap, VideoCodec},
+    transcode::{AudioCodec, Captions, ChunkingMode, Container, Packaging, Preset, Sprite, ToneMap, VideoCodec},
 };
 use videocloud_protocol::{
     ids::ContentId,
@@ -113,6 +113,15 @@ fn byte(value: i32, field: &str) -> Result<u8, String> {
     u8::try_from(value).map_err(|_| format!("{field} {value} is out of range"))
 }
 
+fn sprite(asked: &Sprite) -> Result<rendition::Sprite, String> {
+    Ok(rendition::Sprite {
+        interval_seconds: byte(asked.interval_seconds, "thumbnails.sprite.intervalSeconds")?,
+        tile_width: u16::try_from(asked.tile_width)
+            .map_err(|_| "thumbnails.sprite.tileWidth is out of range".to_owned())?,
+        columns: byte(asked.columns, "thumbnails.sprite.columns")?,
+    })
+}
+
 /// The settings as workers take them.
 pub(super) fn resolve(name: &str, settings: &TranscodeSettings) -> Result<RenditionSettings, String> {
     let TranscodeSettings {
@@ -147,6 +156,7 @@ pub(super) fn resolve(name: &str, settings: &TranscodeSettings) -> Result<Rendit
             crf: byte(rate_control.crf, "rateControl.crf")?,
             max_bits_per_second: max,
             buffer_bits: rate_control.buffer_size.map_or(max.saturating_mul(2), |bits| bits.get()),
+            target_vmaf: rate_control.target_vmaf.map(|target| byte(target, "rateControl.targetVmaf")).transpose()?,
         },
         preset: match preset {
             Preset::VerySlow => 2,
@@ -177,6 +187,8 @@ pub(super) fn resolve(name: &str, settings: &TranscodeSettings) -> Result<Rendit
                 Container::ThreeGp => rendition::Container::ThreeGp,
             }),
             poster: thumbnails.poster,
+            poster_at_percent: byte(thumbnails.poster_at_percent, "thumbnails.posterAtPercent")?,
+            sprite: thumbnails.sprite.as_ref().map(sprite).transpose()?,
         },
         keyframe_seconds: byte(*keyframe_seconds, "keyframeSeconds")?,
         segment_seconds: byte(*segment_seconds, "segmentSeconds")?,

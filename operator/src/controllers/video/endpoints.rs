@@ -41,5 +41,12 @@ pub(super) fn endpoints(base: Option<&Url>, name: &Named, finished: &[&Transcode
     if finished.iter().any(poster) {
         push(EndpointType::Poster, "poster.jpg");
     }
+    let sprite = |job: &&TranscodeJob| {
+        let settings = job.status.as_ref().and_then(|shown| shown.settings.as_ref());
+        settings.is_some_and(|settings| settings.thumbnails.sprite.is_some())
+    };
+    if finished.iter().any(sprite) {
+        push(EndpointType::Thumbnails, "thumbnails.vtt");
+    }
     list
 }

@@ -233,6 +233,7 @@ fn transcode(order: &TranscodeTask, index: Option<u32>, chunks: u32) -> (TaskId,
         bits_per_second: 1_000_000,
         size: 7_500_000,
         duration_millis: 60_000,
+        quality: None,
     });
     let done = TranscodeOutcome { renditions: renditions.collect(), media: media.clone(), chunks, cpu_millis: 1 };
     let (task, outcome) = match order.work {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Addressing, Presentation, Variant, micros, seconds};
-use crate::rendition::{Track, TrackKind};
+use crate::rendition::{Track, TrackKind, TreePath};
 
 /// The manifest, to be served as [`super::Resource::Mpd`].
 #[must_use]
@@ -60,8 +60,31 @@ pub fn manifest(presentation: &Presentation<'_>, addressing: Addressing<'_>) -> 
             captions(&mut text, id.next().unwrap_or(0), &variant, track, addressing);
         }
     }
+    thumbnails(&mut text, id.next().unwrap_or(0), presentation, addressing);
     text.push_str("  </Period>\n</MPD>\n");
     text
+}
+
+/// Sprite sheets of the first rendition that has some, as DASH-IF's guidelines (section 6.2.6) have players find them.
+fn thumbnails(text: &mut String, id: u32, presentation: &Presentation<'_>, addressing: Addressing<'_>) {
+    let Some((manifest, sprites)) = presentation.sprites() else { return };
+    let tiles = u64::from(sprites.columns.max(1)) * u64::from(sprites.rows.max(1));
+    let bytes = |path: &TreePath| manifest.files.iter().find(|file| file.path == *path).map_or(0, |file| file.size);
+    let largest = sprites.sheets.iter().map(bytes).max().unwrap_or(0);
+    let sheet_millis = (sprites.interval_millis * tiles).max(1);
+    let _ = writeln!(
+        text,
+        "    <AdaptationSet id=\"{id}\" contentType=\"image\" mimeType=\"image/jpeg\">\n      <SegmentTemplate timescale=\"1000\" \
+         duration=\"{sheet_millis}\" startNumber=\"1\" media=\"{}\"/>\n      <Representation id=\"thumbnails\" bandwidth=\"{}\" \
+         width=\"{}\" height=\"{}\">\n        <EssentialProperty schemeIdUri=\"http://dashif.org/guidelines/thumbnail_tile\" \
+         value=\"{}x{}\"/>\n      </Representation>\n    </AdaptationSet>",
+        escape(&addressing.sign("../thumbnails-$Number$.jpg")),
+        (largest * 8 * 1000 / sheet_millis).max(1),
+        sprites.tile_width * sprites.columns,
+        sprites.tile_height * sprites.rows,
+        sprites.columns,
+        sprites.rows,
+    );
 }
 
 fn tracks<'a>(presentation: &'a Presentation<'_>) -> impl Iterator<Item = (&'a str, &'a Track)> {

@@ -9,6 +9,7 @@ pub mod path;
 mod presentation;
 #[cfg(test)]
 mod tests;
+pub mod thumbnails;
 
 pub use path::Resource;
 pub use presentation::{AudioGroup, Presentation, Variant};

@@ -18,6 +18,13 @@ pub enum Resource {
         /// Name of the track.
         track: TreePath,
     },
+    /// `hls/<rendition>/<track>.iframes.m3u8`: the keyframes of a picture alone.
+    Keyframes {
+        /// Profile name of the rendition.
+        rendition: String,
+        /// Name of the track.
+        track: TreePath,
+    },
     /// `<rendition>/<track>/init.mp4`: the head of the track's file.
     Init {
         /// Profile name of the rendition.
@@ -46,7 +53,7 @@ impl Resource {
     #[must_use]
     pub fn mime(&self, track: Option<&Track>) -> &'static str {
         match self {
-            Self::Master | Self::Media { .. } => "application/vnd.apple.mpegurl",
+            Self::Master | Self::Media { .. } | Self::Keyframes { .. } => "application/vnd.apple.mpegurl",
             Self::Mpd => "application/dash+xml",
             Self::Init { .. } | Self::Segment { .. } => match track.map(|track| &track.kind) {
                 Some(TrackKind::Audio { .. }) => "audio/mp4",
@@ -66,7 +73,7 @@ impl Resource {
                 let index = usize::try_from(number.checked_sub(1)?).ok()?;
                 track.segments.get(index).map(|segment| (segment.offset, segment.size))
             }
-            Self::Master | Self::Mpd | Self::Media { .. } => None,
+            Self::Master | Self::Mpd | Self::Media { .. } | Self::Keyframes { .. } => None,
         }
     }
 }
@@ -86,6 +93,7 @@ impl fmt::Display for Resource {
             Self::Master => f.write_str("hls/master.m3u8"),
             Self::Mpd => f.write_str("dash/manifest.mpd"),
             Self::Media { rendition, track } => write!(f, "hls/{rendition}/{track}.m3u8"),
+            Self::Keyframes { rendition, track } => write!(f, "hls/{rendition}/{track}.iframes.m3u8"),
             Self::Init { rendition, track } => write!(f, "{rendition}/{track}/init.mp4"),
             Self::Segment { rendition, track, number } => write!(f, "{rendition}/{track}/{number}.m4s"),
         }
@@ -107,7 +115,10 @@ impl FromStr for Resource {
             ["dash", "manifest.mpd"] => Ok(Self::Mpd),
             ["hls", rendition, file] => {
                 let stem = file.strip_suffix(".m3u8").ok_or(NoResource)?;
-                Ok(Self::Media { rendition: name(rendition)?, track: track(stem)? })
+                match stem.strip_suffix(".iframes") {
+                    Some(stem) => Ok(Self::Keyframes { rendition: name(rendition)?, track: track(stem)? }),
+                    None => Ok(Self::Media { rendition: name(rendition)?, track: track(stem)? }),
+                }
             }
             [rendition, of, "init.mp4"] => Ok(Self::Init { rendition: name(rendition)?, track: track(of)? }),
             [rendition, of, file] => {
@@ -133,6 +144,7 @@ mod tests {
             "hls/master.m3u8",
             "dash/manifest.mpd",
             "hls/720p/video.m3u8",
+            "hls/720p/video.iframes.m3u8",
             "720p/audio-1/init.mp4",
             "720p/video/17.m4s",
         ] {

@@ -1,6 +1,6 @@
 //! A set of renditions of one source as players see it: variants of the picture beside groups of sound.
 
-use crate::rendition::{RenditionManifest, Track, TrackKind};
+use crate::rendition::{RenditionManifest, Sprites, Track, TrackKind};
 
 /// A rendition under the name its owner knows it by.
 #[derive(Debug, Clone, Copy)]
@@ -100,6 +100,12 @@ impl<'a> Presentation<'a> {
     #[must_use]
     pub fn captions(&self) -> Option<Variant<'a>> {
         self.variants.iter().copied().find(|variant| variant.captions().next().is_some())
+    }
+
+    /// The sprite sheets that stand for all: those of the first variant that has any.
+    #[must_use]
+    pub fn sprites(&self) -> Option<(&'a RenditionManifest, &'a Sprites)> {
+        self.variants.iter().find_map(|variant| Some((variant.manifest, variant.manifest.sprites.as_ref()?)))
     }
 
     /// The longest duration of any variant, milliseconds.

@@ -1,13 +1,13 @@
 //! Playlists of small made-up manifests, read back piece by piece.
 #![allow(clippy::unwrap_used)]
 
-use super::{Addressing, Presentation, Resource, Variant, dash, hls};
+use super::{Addressing, Presentation, Resource, Variant, dash, hls, thumbnails};
 use crate::{
     content::MediaFacts,
     ids::{ContentId, RenditionKey},
     rendition::{
-        Frame, Packaging, RateControl, RenditionManifest, RenditionSettings, Segment, Track, TrackKind, TreeFile,
-        VideoCodec,
+        Frame, Packaging, RateControl, RenditionManifest, RenditionSettings, Segment, Sprites, Track, TrackKind,
+        TreeFile, VideoCodec,
     },
 };
 
@@ -30,6 +30,7 @@ fn track(name: &str, kind: TrackKind, codec: &str, ticks: &[u64]) -> Track {
         timescale: 30_000,
         start_ticks: 0,
         segments,
+        keyframes: Vec::new(),
         bits_per_second: 1_000_000,
         peak_bits_per_second: 1_500_000,
     }
@@ -62,14 +63,21 @@ fn manifest(tracks: Vec<Track>, sound: &str) -> RenditionManifest {
             name: "720p".into(),
             video: VideoCodec::H264,
             frame: Frame { width: 1280, height: 720 },
-            rate: RateControl { crf: 23, max_bits_per_second: 3_000_000, buffer_bits: 6_000_000 },
+            rate: RateControl { crf: 23, max_bits_per_second: 3_000_000, buffer_bits: 6_000_000, target_vmaf: None },
             preset: 5,
             encoder_threads: 2,
             max_frame_rate_milli: None,
             tone_map: false,
             audio: None,
             captions: false,
-            packaging: Packaging { hls: true, dash: true, file: None, poster: false },
+            packaging: Packaging {
+                hls: true,
+                dash: true,
+                file: None,
+                poster: false,
+                poster_at_percent: 10,
+                sprite: None,
+            },
             keyframe_seconds: 2,
             segment_seconds: 4,
         },
@@ -79,6 +87,8 @@ fn manifest(tracks: Vec<Track>, sound: &str) -> RenditionManifest {
         tracks,
         progressive: None,
         poster: None,
+        sprites: None,
+        quality: None,
         duration_millis: 6006,
         frames: 180,
         created: 0,
@@ -180,4 +190,71 @@ fn on_disk_playlists_use_byte_ranges_of_one_file() {
     let mpd =
         dash::manifest(&Presentation::new(vec![Variant { name: "720p", manifest: &manifest }]), Addressing::ByteRanges);
     assert!(mpd.contains("<Initialization range=\"0-699\"/>") && mpd.contains("mediaRange=\"700-2900\""), "{mpd}");
+}
+
+#[test]
+fn keyframes_are_ranges_of_segments_at_the_edge_and_of_the_file_on_disk() {
+    let mut picture = video(&[120_120, 60_060]);
+    let second = picture.segments[1].offset;
+    let frame = |offset, ticks| Segment { offset, size: 300, ticks };
+    picture.keyframes = vec![frame(700, 60_060), frame(1500, 60_060), frame(second, 60_060)];
+    let manifest = manifest(vec![picture], "");
+    let presentation = Presentation::new(vec![Variant { name: "720p", manifest: &manifest }]);
+    let master = hls::master(&presentation, Addressing::PLAIN);
+    let stream = lines_with(&master, "#EXT-X-I-FRAME-STREAM-INF:").remove(0).to_owned();
+    assert!(stream.starts_with("#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=1198,AVERAGE-BANDWIDTH=1198,CODECS="), "{stream}");
+    assert!(stream.ends_with("RESOLUTION=1280x720,URI=\"720p/video.iframes.m3u8\""), "{stream}");
+    let edge = hls::keyframes("720p", &manifest.tracks[0], Addressing::PLAIN);
+    let lines: Vec<&str> = edge.lines().skip_while(|line| !line.starts_with("#EXTINF")).collect();
+    let expected = [
+        ["#EXTINF:2.002000,", "#EXT-X-BYTERANGE:300@0", "../../720p/video/1.m4s"],
+        ["#EXTINF:2.002000,", "#EXT-X-BYTERANGE:300@800", "../../720p/video/1.m4s"],
+        ["#EXTINF:2.002000,", "#EXT-X-BYTERANGE:300@0", "../../720p/video/2.m4s"],
+    ];
+    assert_eq!(lines[..9], expected.concat(), "{edge}");
+    assert!(edge.contains("#EXT-X-I-FRAMES-ONLY\n") && edge.contains("#EXT-X-MAP:URI=\"../../720p/video/init.mp4\""));
+    let disk = hls::keyframes("720p", &manifest.tracks[0], Addressing::ByteRanges);
+    assert!(disk.contains("#EXT-X-BYTERANGE:300@1500\n../../720p/video.mp4\n"), "{disk}");
+}
+
+#[test]
+fn a_playlist_only_grows_until_it_ends() {
+    let whole = video(&[120_120, 120_120, 60_060]);
+    let target = hls::target_seconds(whole.segments.iter().map(|segment| segment.ticks), whole.timescale);
+    let last = hls::media("720p", &whole, Addressing::ByteRanges);
+    for count in 1..=3 {
+        let track = Track { segments: whole.segments[..count].to_vec(), ..whole.clone() };
+        let text = hls::growing("720p", &track, Addressing::ByteRanges, target);
+        assert!(text.contains("#EXT-X-PLAYLIST-TYPE:EVENT\n") && !text.contains("ENDLIST"));
+        assert!(last.starts_with(&text.replace("EVENT", "VOD")), "{text}{last}");
+    }
+}
+
+#[test]
+fn thumbnails_are_found_by_time_and_place() {
+    let mut manifest = manifest(vec![video(&[120_120, 60_060])], "");
+    assert_eq!(thumbnails::index(&manifest, Addressing::PLAIN), None);
+    manifest.sprites = Some(Sprites {
+        sheets: vec!["thumbnails-1.jpg".parse().unwrap(), "thumbnails-2.jpg".parse().unwrap()],
+        tile_width: 160,
+        tile_height: 90,
+        columns: 2,
+        rows: 1,
+        interval_millis: 2500,
+        count: 3,
+    });
+    let index = thumbnails::index(&manifest, Addressing::Segments { query: "v=1" }).unwrap();
+    assert_eq!(
+        index,
+        "WEBVTT\n\n00:00:00.000 --> 00:00:02.500\nthumbnails-1.jpg?v=1#xywh=0,0,160,90\n\n\
+         00:00:02.500 --> 00:00:05.000\nthumbnails-1.jpg?v=1#xywh=160,0,160,90\n\n\
+         00:00:05.000 --> 00:00:06.006\nthumbnails-2.jpg?v=1#xywh=0,0,160,90\n"
+    );
+    for (name, number) in [("thumbnails-7.jpg", Some(7)), ("thumbnails-07.jpg", None), ("thumbnails-.jpg", None)] {
+        assert_eq!(thumbnails::sheet_number(name), number, "{name}");
+    }
+    let mpd =
+        dash::manifest(&Presentation::new(vec![Variant { name: "720p", manifest: &manifest }]), Addressing::PLAIN);
+    assert!(mpd.contains("duration=\"5000\" startNumber=\"1\" media=\"../thumbnails-$Number$.jpg\""), "{mpd}");
+    assert!(mpd.contains("width=\"320\" height=\"90\"") && mpd.contains("value=\"2x1\""), "{mpd}");
 }

@@ -151,6 +151,9 @@ pub struct Track {
     pub start_ticks: u64,
     /// Segments in order.
     pub segments: Vec<Segment>,
+    /// Of a picture: its keyframes, each a fragment of its own inside its segment; `ticks` is the time until the next.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keyframes: Vec<Segment>,
     /// Mean bits per second.
     pub bits_per_second: u64,
     /// Bits per second of the heaviest segment.
@@ -166,6 +169,42 @@ pub struct Progressive {
     pub file: TreePath,
     /// File name ending users see: `mp4`, `3gp`, `webm`.
     pub extension: String,
+}
+
+/// Sprite sheets: small pictures at equal distances, row by row from the top left. Their WebVTT index is made from this.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Sprites {
+    /// The sheets in order, all of the same size.
+    pub sheets: Vec<TreePath>,
+    /// Width of a picture in pixels.
+    pub tile_width: u32,
+    /// Height of a picture in pixels.
+    pub tile_height: u32,
+    /// Pictures in a row.
+    pub columns: u32,
+    /// Rows of a sheet.
+    pub rows: u32,
+    /// Milliseconds from one picture to the next.
+    pub interval_millis: u64,
+    /// Pictures on all sheets; the rest of the last one is black.
+    pub count: u32,
+}
+
+/// What was measured while a rendition was made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Quality {
+    /// The constant rate factor it was encoded with: the setting's, or the one chosen for the target.
+    pub crf: u8,
+    /// Mean VMAF times 1,000 of the sample scenes at that factor, when one was chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample_vmaf_milli: Option<u32>,
+    /// Worst VMAF times 1,000 of a frame beside a chunk border, among the borders that were looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worst_border_vmaf_milli: Option<u32>,
 }
 
 /// The commit point of a rendition in the store: `renditions/<key>.json`, put only if absent.
@@ -191,6 +230,12 @@ pub struct RenditionManifest {
     pub progressive: Option<Progressive>,
     /// The poster image, if one was asked for.
     pub poster: Option<TreePath>,
+    /// The sprite sheets, if some were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sprites: Option<Sprites>,
+    /// What was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<Quality>,
     /// Duration in milliseconds.
     pub duration_millis: u64,
     /// Frames of the video track.
@@ -220,6 +265,9 @@ pub struct RenditionSummary {
     pub size: u64,
     /// Duration in milliseconds.
     pub duration_millis: u64,
+    /// What was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<Quality>,
 }
 
 impl RenditionManifest {
@@ -243,6 +291,7 @@ impl RenditionManifest {
             bits_per_second: self.tracks.iter().map(|track| track.bits_per_second).sum(),
             size: self.files.iter().map(|file| file.size).sum(),
             duration_millis: self.duration_millis,
+            quality: self.quality,
         }
     }
 }

@@ -3,7 +3,10 @@
 mod manifest;
 mod settings;
 
-pub use manifest::{Progressive, RenditionManifest, RenditionSummary, Segment, Track, TrackKind, TreeFile, TreePath};
+pub use manifest::{
+    Progressive, Quality, RenditionManifest, RenditionSummary, Segment, Sprites, Track, TrackKind, TreeFile, TreePath,
+};
 pub use settings::{
-    AudioCodec, AudioSettings, Container, Frame, Packaging, RateControl, RenditionSettings, VideoCodec, rendition_key,
+    AudioCodec, AudioSettings, Container, Frame, Packaging, RateControl, RenditionSettings, Sprite, VideoCodec,
+    rendition_key,
 };

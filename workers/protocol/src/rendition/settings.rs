@@ -56,6 +56,33 @@ pub struct Packaging {
     pub file: Option<Container>,
     /// Make a poster image.
     pub poster: bool,
+    /// Where in the video the poster is taken, percent of its duration.
+    #[serde(default = "tenth", skip_serializing_if = "is_tenth")]
+    pub poster_at_percent: u8,
+    /// Make sprite sheets for the seek bar.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sprite: Option<Sprite>,
+}
+
+/// Small pictures at equal distances, many to a sheet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Sprite {
+    /// Seconds between pictures.
+    pub interval_seconds: u8,
+    /// Width of a picture in pixels; its height follows from the video's shape.
+    pub tile_width: u16,
+    /// Pictures in a row of a sheet.
+    pub columns: u8,
+}
+
+fn tenth() -> u8 {
+    10
+}
+
+fn is_tenth(percent: &u8) -> bool {
+    *percent == tenth()
 }
 
 /// The box a picture must fit in, in pixels, both even. A smaller source is never enlarged; a portrait source turns the box.
@@ -79,6 +106,9 @@ pub struct RateControl {
     pub max_bits_per_second: u64,
     /// Decoder buffer in bits.
     pub buffer_bits: u64,
+    /// Choose the factor for this mean VMAF of sample scenes instead; `crf` is where the search begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_vmaf: Option<u8>,
 }
 
 /// Audio of a rendition.
@@ -130,7 +160,7 @@ pub struct RenditionSettings {
 }
 
 /// Bumped when the same settings start to give other bytes.
-const RECIPE: u32 = 1;
+const RECIPE: u32 = 2;
 
 /// The key of the rendition of `source` by `settings`: SHA-256 over the source, the recipe's version and the settings without
 /// their name.

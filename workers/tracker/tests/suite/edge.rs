@@ -51,7 +51,7 @@ fn rendition(key: u8, source: u8) -> RenditionSummary {
             name: "720p".into(),
             video: VideoCodec::H264,
             frame: Frame { width: 1280, height: 720 },
-            rate: RateControl { crf: 21, max_bits_per_second: 3_000_000, buffer_bits: 6_000_000 },
+            rate: RateControl { crf: 21, max_bits_per_second: 3_000_000, buffer_bits: 6_000_000, target_vmaf: None },
             preset: 5,
             encoder_threads: 2,
             max_frame_rate_milli: None,
@@ -63,7 +63,14 @@ fn rendition(key: u8, source: u8) -> RenditionSummary {
                 loudness_decilufs: None,
             }),
             captions: false,
-            packaging: Packaging { hls: true, dash: true, file: None, poster: true },
+            packaging: Packaging {
+                hls: true,
+                dash: true,
+                file: None,
+                poster: true,
+                poster_at_percent: 10,
+                sprite: None,
+            },
             keyframe_seconds: 2,
             segment_seconds: 4,
         },
@@ -72,6 +79,7 @@ fn rendition(key: u8, source: u8) -> RenditionSummary {
         bits_per_second: 1,
         size: 1,
         duration_millis: 1,
+        quality: None,
     }
 }
 

@@ -52,6 +52,7 @@ async fn attempt(
 ) -> Result<ChunkDone, Failure> {
     let args = video::args(plan, chunk, source, driver.threads, seek);
     let what = format!("encode chunk {}", chunk.index);
+    let driver = driver.reading(plan.facts.video.as_ref());
     let ended = driver.run(args, folder, &source.path, &what, seen).await?;
     // After a seek, decoders complain of pictures before the border that refer to ones never read; those are cut away.
     if let Some(line) = errors::damage(&ended.stderr) {

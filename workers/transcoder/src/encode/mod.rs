@@ -6,7 +6,7 @@
 pub mod chunk;
 pub mod codec;
 pub mod errors;
-mod shape;
+pub(crate) mod shape;
 pub mod sound;
 pub mod still;
 pub mod text;
@@ -22,6 +22,7 @@ use videocloud_protocol::failure::{Failure, FailureClass, reason};
 
 use crate::child::{self, Ended, Frames, Heard, Invocation, verdict};
 use crate::probe::Container;
+use crate::probe::facts::VideoFacts;
 use crate::tools::Tools;
 
 /// A source on the local disk in a container that can be decoded directly.
@@ -59,12 +60,41 @@ impl Driver {
         what: &str,
         seen: impl Fn(u64),
     ) -> Result<Ended, Failure> {
+        self.run_program(&self.tools.ffmpeg, args, folder, &[source], what, seen).await
+    }
+
+    /// The same driver with an ffmpeg that decodes `video`.
+    #[must_use]
+    pub fn reading(&self, video: Option<&VideoFacts>) -> Self {
+        self.decoding(video.map_or("", |video| video.codec.as_str()))
+    }
+
+    /// The same driver with an ffmpeg that decodes `codec`: the pinned one encodes AV1 and does not decode it.
+    #[must_use]
+    pub fn decoding(&self, codec: &str) -> Self {
+        let mut driver = self.clone();
+        if let Some(other) = driver.tools.vmaf.clone().filter(|_| codec == "av1") {
+            driver.tools.ffmpeg = other;
+        }
+        driver
+    }
+
+    /// As [`Self::run`], with any ffmpeg and any number of files to read.
+    pub(crate) async fn run_program(
+        &self,
+        program: &Path,
+        args: Vec<OsString>,
+        folder: &Path,
+        readable: &[&Path],
+        what: &str,
+        seen: impl Fn(u64),
+    ) -> Result<Ended, Failure> {
         let head = ["-hide_banner", "-nostdin", "-y", "-v", "level+error", "-progress", "pipe:1", "-nostats"];
         let invocation = Invocation {
-            program: self.tools.ffmpeg.clone(),
+            program: program.to_path_buf(),
             args: head.iter().map(OsString::from).chain(args).collect(),
             folder: folder.to_path_buf(),
-            readable: vec![source.to_path_buf()],
+            readable: readable.iter().map(|path| path.to_path_buf()).collect(),
             stall: self.stall,
         };
         tracing::debug!(what, args = ?invocation.args, "running ffmpeg");

@@ -6,7 +6,7 @@ use crate::plan::ladder::Picture;
 use crate::probe::facts::VideoFacts;
 
 /// The filters, after decoding and cutting.
-pub(super) fn filters(video: &VideoFacts, settings: &RenditionSettings, picture: &Picture) -> String {
+pub(crate) fn filters(video: &VideoFacts, settings: &RenditionSettings, picture: &Picture) -> String {
     // bitexact: the same pixels on every processor. Limited range, which every player takes for granted.
     let (width, height) = (picture.width, picture.height);
     let scale = format!("scale={width}:{height}:flags=bicubic+accurate_rnd+bitexact:out_range=tv");

@@ -34,7 +34,7 @@ pub fn args(plan: &Plan, chunk: &ChunkPlan, source: &LocalSource, threads: usize
         let Some(picture) = &rendition.picture else { continue };
         args.set("-map", format!("[r{index}]"));
         args.set("-fps_mode", "passthrough").set("-enc_time_base", format!("1:{}", plan.clock.timescale));
-        codec::options(&mut args, &rendition.settings, picture, plan.longest_gop);
+        codec::options(&mut args, &rendition.settings, rendition.crf(), picture, plan.longest_gop);
         args.set("-force_key_frames", keyframes(plan, chunk, plan.stride / picture.keep_every.max(1)));
         args.set("-video_track_timescale", plan.clock.timescale.to_string());
         args.set("-map_metadata", "-1").set("-map_chapters", "-1").add(["-bitexact"]);
@@ -94,7 +94,7 @@ fn keyframes(plan: &Plan, chunk: &ChunkPlan, every: u32) -> String {
 }
 
 /// Microseconds as ffmpeg reads them, sign included.
-pub(super) fn seconds(micros: i64) -> String {
+pub(crate) fn seconds(micros: i64) -> String {
     let sign = if micros < 0 { "-" } else { "" };
     let micros = micros.unsigned_abs();
     format!("{sign}{}.{:06}", micros / 1_000_000, micros % 1_000_000)

@@ -3,12 +3,12 @@
 //! Presentation times come from the plan's chunk starts plus each piece's own times. Decoding times are the same times sorted,
 //! which is the canonical form with signed composition offsets: increasing over every join, and their sum is the duration.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use videocloud_protocol::failure::{Failure, FailureClass, reason};
 
-use crate::mp4::{self, Sample, TrackHead};
-use crate::plan::{Plan, Timing, ladder::Picture};
+use crate::mp4::{self, Fragmented, Sample, TrackHead};
+use crate::plan::{ChunkPlan, Plan, Timing, ladder::Picture};
 
 /// A joined track: its head and all its samples in decoding order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,51 +41,70 @@ pub fn video(plan: &Plan, picture: &Picture, pieces: &[PathBuf]) -> Result<Joine
     if pieces.len() != plan.chunks.len() {
         return Err(wrong(format!("{} pieces for {} chunks", pieces.len(), plan.chunks.len())));
     }
+    let mut whole: Option<Joined> = None;
+    for (number, (path, chunk)) in (0u32..).zip(pieces.iter().zip(&plan.chunks)) {
+        let mut piece = self::piece(plan, picture, chunk, path)?;
+        piece.samples.iter_mut().for_each(|sample| sample.file = number);
+        match &mut whole {
+            None => whole = Some(piece),
+            Some(whole) if whole.head != piece.head => {
+                return Err(wrong(format!("chunk {} was encoded with another configuration", chunk.index)));
+            }
+            Some(whole) if piece.samples.first().is_some_and(|first| first.decode != whole.end()) => {
+                return Err(wrong(format!("chunk {} does not begin where the one before it ends", chunk.index)));
+            }
+            Some(whole) => {
+                whole.samples.extend(piece.samples);
+                whole.sources.extend(piece.sources);
+            }
+        }
+    }
+    whole.ok_or_else(|| wrong("there are none"))
+}
+
+/// One chunk's piece on the clock of the whole: where it is in the joined track does not depend on any other piece.
+///
+/// # Errors
+/// `ValidationFailed` when it is not of this plan.
+pub fn piece(plan: &Plan, picture: &Picture, chunk: &ChunkPlan, path: &Path) -> Result<Joined, Failure> {
     let lead = plan.lead();
     let (origin, planned_end) = match plan.timing {
-        Timing::Exact { start, end, .. } => (start, Some(end - start + lead)),
+        Timing::Exact { start, .. } => (start, Some(chunk.end - start + lead)),
         Timing::Grid { .. } | Timing::SoundOnly => (0, None),
     };
-    let mut head: Option<TrackHead> = None;
-    let mut samples = Vec::new();
-    for (number, (path, chunk)) in (0u32..).zip(pieces.iter().zip(&plan.chunks)) {
-        let piece = mp4::read(path, number).map_err(wrong)?;
-        let found = TrackHead { entry: piece.entry, timescale: piece.timescale, language: "und".into(), skip: 0 };
-        if head.get_or_insert_with(|| found.clone()) != &found {
-            return Err(wrong(format!("chunk {} was encoded with another configuration", chunk.index)));
-        }
-        let first = piece.samples.iter().map(|sample| sample.present).min().ok_or_else(|| wrong("a piece is empty"))?;
-        let start = lead + (chunk.start - origin) - first;
-        samples.extend(piece.samples.into_iter().map(|sample| Sample { present: sample.present + start, ..sample }));
+    let Fragmented { entry, timescale, mut samples, .. } = mp4::read(path, 0).map_err(wrong)?;
+    if timescale != plan.clock.timescale {
+        return Err(wrong("the clocks differ"));
     }
-    let head = head.filter(|head| head.timescale == plan.clock.timescale).ok_or_else(|| wrong("the clocks differ"))?;
+    let first = samples.iter().map(|sample| sample.present).min().ok_or_else(|| wrong("a piece is empty"))?;
+    let offset = lead + (chunk.start - origin) - first;
+    samples.iter_mut().for_each(|sample| sample.present += offset);
     let mut times: Vec<i64> = samples.iter().map(|sample| sample.present).collect();
     times.sort_unstable();
     if times.windows(2).any(|pair| pair[0] >= pair[1]) {
         return Err(wrong("two frames are at one time"));
     }
-    let usual = times.windows(2).last().map_or_else(|| plan.clock.seconds(1) / 25, |pair| pair[1] - pair[0]);
     let last = times.last().copied().unwrap_or(0);
-    let grid_end = last
-        + if picture.rate_milli > 0 && times.len() == 1 {
-            plan.clock.seconds(1) * 1000 / i64::from(picture.rate_milli)
-        } else {
-            usual
-        };
-    let end = planned_end.unwrap_or(grid_end).max(last + 1);
-    let nexts = times.iter().skip(1).copied().chain([end]);
+    let usual = match times.as_slice() {
+        [.., before, last] => last - before,
+        _ if picture.rate_milli > 0 => plan.clock.seconds(1) * 1000 / i64::from(picture.rate_milli),
+        _ => plan.clock.seconds(1) / 25,
+    };
+    let end = planned_end.unwrap_or(last + usual);
+    let nexts = times.iter().skip(1).copied().chain([end.max(last + 1)]);
     for ((sample, decode), next) in samples.iter_mut().zip(&times).zip(nexts) {
         sample.decode = *decode;
         sample.duration = u32::try_from(next - decode).map_err(|_| wrong("a frame lasts too long"))?;
     }
-    Ok(Joined { head, samples, sources: pieces.to_vec() })
+    let head = TrackHead { entry, timescale, language: "und".into(), skip: 0 };
+    Ok(Joined { head, samples, sources: vec![path.to_path_buf()] })
 }
 
 /// A sound track that was encoded whole.
 ///
 /// # Errors
 /// `ValidationFailed` when its blocks do not follow each other.
-pub fn sound(path: &std::path::Path, language: &str) -> Result<Joined, Failure> {
+pub fn sound(path: &Path, language: &str) -> Result<Joined, Failure> {
     let file = mp4::read(path, 0).map_err(wrong)?;
     let mut decode = 0;
     let mut samples = file.samples;

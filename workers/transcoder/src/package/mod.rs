@@ -4,8 +4,10 @@
 //! [`crate::task`] and [`crate::run`].
 
 mod check;
+pub mod grow;
 pub mod join;
 pub mod segments;
+mod sprites;
 mod tracks;
 
 use std::collections::HashMap;
@@ -14,14 +16,16 @@ use std::path::{Path, PathBuf};
 use videocloud_protocol::failure::{Failure, FailureClass, reason};
 use videocloud_protocol::ids::ContentId;
 use videocloud_protocol::rendition::{
-    AudioSettings, Container, Progressive, RenditionManifest, Track, TreeFile, TreePath,
+    AudioSettings, Container, Progressive, Quality, RenditionManifest, Track, TreeFile, TreePath, VideoCodec,
 };
 
 use crate::disk::{fault, mp4_fault};
-use crate::encode::{Driver, sound, still, text, verify};
+use crate::encode::{Driver, LocalSource, sound, still, text, verify};
 use crate::ingest::Ingested;
 use crate::mp4::progressive;
 use crate::plan::{Plan, ladder::RenditionPlan};
+use crate::probe;
+pub use check::{Checks, TrackCheck};
 use join::Joined;
 
 /// A finished rendition on disk.
@@ -31,6 +35,8 @@ pub struct Finished {
     pub manifest: RenditionManifest,
     /// The folder that holds its files under their tree paths.
     pub folder: PathBuf,
+    /// What was checked.
+    pub checks: Checks,
 }
 
 /// What a finish works on.
@@ -58,25 +64,28 @@ fn path(text: &str) -> Result<TreePath, Failure> {
     text.parse().map_err(internal)
 }
 
-/// Finishes every rendition of the plan.
+/// Finishes every rendition of the plan, with the sound of [`sounds`].
 ///
 /// # Errors
 /// The [`Failure`] of an encode, a join or a check.
-pub async fn finish(work: Work<'_>) -> Result<Vec<Finished>, Failure> {
-    let sounds = sounds(&work).await?;
+pub async fn finish(work: Work<'_>, sounds: &Sounds) -> Result<Vec<Finished>, Failure> {
     let captions = captions(&work).await?;
     let mut finished = Vec::with_capacity(work.plan.renditions.len());
     let mut keyframes = None;
     for index in 0..work.plan.renditions.len() {
-        finished.push(rendition(&work, index, &sounds, &captions, &mut keyframes).await?);
+        finished.push(rendition(&work, index, sounds, &captions, &mut keyframes).await?);
     }
     Ok(finished)
 }
 
-type Sounds = HashMap<AudioSettings, Vec<Joined>>;
+/// The sound of a source, by settings: every track in order.
+pub type Sounds = HashMap<AudioSettings, Vec<Joined>>;
 
-/// Every audio track once per distinct settings, however many renditions share them.
-async fn sounds(work: &Work<'_>) -> Result<Sounds, Failure> {
+/// Encodes every audio track once per distinct settings, however many renditions share them. Needs no chunks.
+///
+/// # Errors
+/// The [`Failure`] of an encode.
+pub async fn sounds(work: &Work<'_>) -> Result<Sounds, Failure> {
     let mut sounds = Sounds::new();
     for settings in work.plan.renditions.iter().filter_map(|rendition| rendition.settings.audio) {
         if sounds.contains_key(&settings) {
@@ -111,6 +120,26 @@ async fn captions(work: &Work<'_>) -> Result<Vec<(String, PathBuf)>, Failure> {
     Ok(files)
 }
 
+/// The sound tracks of a rendition under their names.
+fn sound_of(rendition: &RenditionPlan, sounds: &Sounds) -> Result<Vec<(TreePath, Joined)>, Failure> {
+    let tracks = rendition.settings.audio.as_ref().and_then(|audio| sounds.get(audio)).into_iter().flatten();
+    let named = |(number, track): (usize, &Joined)| Ok((path(&format!("audio-{}", number + 1))?, track.clone()));
+    tracks.enumerate().map(named).collect()
+}
+
+/// Writes the sound tracks of a rendition into `folder`, as they will be when all is finished.
+///
+/// # Errors
+/// The [`Failure`] of the disk.
+pub fn write_sound(
+    folder: &Path,
+    plan: &Plan,
+    rendition: &RenditionPlan,
+    sounds: &Sounds,
+) -> Result<Vec<Track>, Failure> {
+    tracks::write(folder, &sound_of(rendition, sounds)?, plan, rendition)
+}
+
 async fn rendition(
     work: &Work<'_>,
     index: usize,
@@ -130,13 +159,10 @@ async fn rendition(
         let pieces: Vec<PathBuf> = work.chunks.iter().map(|chunk| chunk.join(&name)).collect();
         joined.push((path("video")?, join::video(plan, picture, &pieces)?));
     }
-    let tracks_of_sound = settings.audio.as_ref().and_then(|audio| sounds.get(audio)).into_iter().flatten();
-    for (number, track) in tracks_of_sound.enumerate() {
-        joined.push((path(&format!("audio-{}", number + 1))?, track.clone()));
-    }
+    joined.extend(sound_of(rendition, sounds)?);
     check::complete(work, &joined)?;
-    let mut tracks = tracks::write(&folder, &joined, plan)?;
-    check::tracks(work, &folder, &joined, rendition.picture.as_ref(), keyframes).await?;
+    let mut tracks = tracks::write(&folder, &joined, plan, rendition)?;
+    let mut checks = check::tracks(work, &folder, &joined, rendition, keyframes).await?;
     for (number, (language, file)) in captions.iter().enumerate().filter(|_| settings.captions) {
         tracks.push(tracks::captions(&folder, number, language, file, &tracks)?);
     }
@@ -163,17 +189,24 @@ async fn rendition(
             })
             .collect();
         progressive::write(&to, brand, &inputs).map_err(|error| mp4_fault(&error))?;
+        check::progressive(work, &to, &joined, &mut checks).await?;
         manifest_progressive = Some(Progressive { file: file.clone(), extension: extension.to_owned() });
         extra.push((file, mime));
     }
     let poster = if settings.packaging.poster { poster(work, rendition, &folder).await? } else { None };
     extra.extend(poster.iter().map(|path| (path.clone(), "image/jpeg")));
 
-    let files = files(&folder, &tracks, &extra)?;
-    let duration = |track: &Joined| {
-        let ticks = track.end() - i64::from(track.head.skip);
-        u64::try_from(ticks.max(0)).unwrap_or(0) * 1000 / u64::from(track.head.timescale)
+    let duration_millis = joined.iter().map(|(_, track)| check::millis(track)).max().unwrap_or(0);
+    let sprites = match (&settings.packaging.sprite, &rendition.picture) {
+        (Some(asked), Some(picture)) => {
+            let (driver, source) = sprite_source(work, &folder, settings.video);
+            Some(sprites::make(&driver, &folder, &source, picture, asked, duration_millis).await?)
+        }
+        _ => None,
     };
+    let sheets = sprites.iter().flat_map(|sprites| &sprites.sheets);
+    extra.extend(sheets.map(|sheet| (sheet.clone(), "image/jpeg")));
+    let files = files(&folder, &tracks, &extra)?;
     let manifest = RenditionManifest {
         key: rendition.key,
         source: work.content,
@@ -184,24 +217,44 @@ async fn rendition(
         tracks,
         progressive: manifest_progressive,
         poster,
-        duration_millis: joined.iter().map(|(_, track)| duration(track)).max().unwrap_or(0),
+        sprites,
+        quality: rendition.picture.is_some().then(|| Quality {
+            crf: rendition.crf(),
+            sample_vmaf_milli: rendition.tuned.map(|tuned| tuned.vmaf_milli),
+            worst_border_vmaf_milli: checks.borders.iter().map(|border| border.worst_vmaf_milli).min(),
+        }),
+        duration_millis,
         frames: joined
             .first()
             .filter(|_| rendition.picture.is_some())
             .map_or(0, |(_, video)| video.samples.len() as u64),
         created: 0,
     };
-    Ok(Finished { manifest, folder })
+    Ok(Finished { manifest, folder, checks })
 }
 
-/// A picture of a tenth into the video, or the first one where that cannot be sought.
+/// What thumbnails are taken from: the finished picture, unless the codec is one that the pinned build does not decode.
+fn sprite_source(work: &Work<'_>, folder: &Path, codec: VideoCodec) -> (Driver, LocalSource) {
+    match codec {
+        VideoCodec::Av1 if work.driver.tools.vmaf.is_none() => (work.driver.clone(), work.ingested.source.clone()),
+        codec => {
+            let source = LocalSource { path: folder.join("video.mp4"), container: probe::Container::Mov };
+            let name = if codec == VideoCodec::Av1 { "av1" } else { "" };
+            (work.driver.decoding(name), source)
+        }
+    }
+}
+
+/// A picture from where the settings say, or the first one where that cannot be sought.
 async fn poster(work: &Work<'_>, rendition: &RenditionPlan, folder: &Path) -> Result<Option<TreePath>, Failure> {
     const NAME: &str = "poster.jpg";
     let source = &work.ingested.source;
-    let tenth = i64::try_from(work.plan.facts.duration_millis.unwrap_or(0)).unwrap_or(0) * 100;
-    for micros in [tenth, 0] {
+    let percent = i64::from(rendition.settings.packaging.poster_at_percent.min(100));
+    let wanted = i64::try_from(work.plan.facts.duration_millis.unwrap_or(0)).unwrap_or(0) * 10 * percent;
+    for micros in [wanted, 0] {
         let Some(args) = still::poster(work.plan, rendition, source, micros, NAME) else { return Ok(None) };
-        work.driver.run(args, folder, &source.path, "make the poster", |_| {}).await?;
+        let driver = work.driver.reading(work.plan.facts.video.as_ref());
+        driver.run(args, folder, &source.path, "make the poster", |_| {}).await?;
         // Beyond the last picture nothing is written, and that is no error to ffmpeg.
         if folder.join(NAME).exists() {
             return path(NAME).map(Some);

@@ -5,12 +5,13 @@ use std::ops::Range;
 use videocloud_protocol::rendition::Segment;
 
 use super::join::Joined;
+use crate::plan::Plan;
 
-/// Segments of a video track: each begins with the first keyframe of a cell of `seconds`, counted from the first frame.
+/// Segments of a video track (or of the part of it that a chunk adds): each begins with the first keyframe of a cell of `seconds`,
+/// counted from `origin`, the tick of the first frame of the whole.
 #[must_use]
-pub fn video(track: &Joined, seconds: u32) -> Vec<Range<usize>> {
+pub fn video(track: &Joined, seconds: u32, origin: i64) -> Vec<Range<usize>> {
     let cell = i64::from(seconds.max(1)) * i64::from(track.head.timescale);
-    let origin = track.samples.first().map_or(0, |first| first.present);
     let mut current = None;
     let starts = track.samples.iter().enumerate().filter_map(|(index, sample)| {
         let now = (sample.present - origin).div_euclid(cell);
@@ -21,6 +22,35 @@ pub fn video(track: &Joined, seconds: u32) -> Vec<Range<usize>> {
         begins.then_some(index)
     });
     ranges(starts.collect(), track.samples.len())
+}
+
+/// Ticks from the first frame at which the planned segments begin.
+fn planned_starts(plan: &Plan) -> Vec<i64> {
+    let origin = plan.chunks.first().map_or(0, |chunk| chunk.start);
+    let cell = plan.clock.seconds(plan.segment_seconds);
+    let mut current = None;
+    let keys = plan.chunks.iter().flat_map(|chunk| chunk.keys.iter().map(move |key| chunk.start + key - origin));
+    keys.filter(|tick| {
+        let now = tick.div_euclid(cell);
+        current.is_none_or(|before| now > before) && current.replace(now) != Some(now)
+    })
+    .collect()
+}
+
+/// Ticks that each segment of the picture will last.
+#[must_use]
+pub fn planned(plan: &Plan) -> Vec<u64> {
+    let starts = planned_starts(plan);
+    let end = plan.chunks.first().zip(plan.chunks.last()).map_or(0, |(first, last)| last.end - first.start);
+    let ends = starts.iter().skip(1).copied().chain([end]);
+    starts.iter().zip(ends).map(|(start, end)| u64::try_from(end - start).unwrap_or(0)).collect()
+}
+
+/// As [`borders`], before anything is encoded.
+#[must_use]
+pub fn planned_borders(plan: &Plan) -> Vec<f64> {
+    let time = |tick: &i64| (tick + plan.lead()) as f64 / f64::from(plan.clock.timescale);
+    planned_starts(plan).iter().skip(1).map(time).collect()
 }
 
 /// Times, in seconds, at which the segments of a track after the first begin.

@@ -8,16 +8,23 @@ use videocloud_protocol::rendition::{Segment, Track, TrackKind, TreePath};
 use super::join::Joined;
 use super::{internal, path, segments};
 use crate::disk::{fault, mp4_fault};
-use crate::mp4::cmaf;
-use crate::plan::Plan;
+use crate::mp4::cmaf::{self, Written};
+use crate::plan::{Plan, Timing, ladder::RenditionPlan};
 
 /// Writes each track as `<name>.mp4` into `folder`. Sound is cut where the picture is.
-pub(super) fn write(folder: &Path, joined: &[(TreePath, Joined)], plan: &Plan) -> Result<Vec<Track>, Failure> {
+pub(super) fn write(
+    folder: &Path,
+    joined: &[(TreePath, Joined)],
+    plan: &Plan,
+    rendition: &RenditionPlan,
+) -> Result<Vec<Track>, Failure> {
     let mut tracks = Vec::with_capacity(joined.len());
-    let mut borders: Option<Vec<f64>> = None;
+    // Where the picture is planned the sound can be cut before the picture is there.
+    let mut borders = matches!(plan.timing, Timing::Exact { .. }).then(|| segments::planned_borders(plan));
     for (name, track) in joined {
+        let shift = if track.head.entry.is_video() { plan.shift(rendition) } else { 0 };
         let ranges = if track.head.entry.is_video() {
-            let ranges = segments::video(track, plan.segment_seconds);
+            let ranges = segments::video(track, plan.segment_seconds, plan.lead());
             borders = Some(segments::borders(track, &ranges));
             ranges
         } else {
@@ -26,24 +33,30 @@ pub(super) fn write(folder: &Path, joined: &[(TreePath, Joined)], plan: &Plan) -
         };
         let file = path(&format!("{name}.mp4"))?;
         let to = folder.join(file.as_str());
-        let written = cmaf::write(&to, &track.head, &track.samples, &track.sources, &ranges)
+        let written = cmaf::write(&to, &track.head, shift, &track.samples, &track.sources, &ranges)
             .map_err(|error| mp4_fault(&error))?;
-        let (mean, peak) = segments::bit_rates(&written.segments, track.head.timescale);
-        let start = track.samples.first().map_or(0, |first| first.decode);
-        tracks.push(Track {
-            name: name.clone(),
-            kind: kind(track),
-            codec: track.head.entry.codec().ok_or_else(|| internal("the encoder's configuration is malformed"))?,
-            file,
-            init_size: written.init_size,
-            timescale: track.head.timescale,
-            start_ticks: u64::try_from(start).unwrap_or(0),
-            segments: written.segments,
-            bits_per_second: mean,
-            peak_bits_per_second: peak,
-        });
+        tracks.push(describe(name, track, file, written)?);
     }
     Ok(tracks)
+}
+
+/// The manifest's entry for a track that was written to `file`.
+pub(super) fn describe(name: &TreePath, track: &Joined, file: TreePath, written: Written) -> Result<Track, Failure> {
+    let (mean, peak) = segments::bit_rates(&written.segments, track.head.timescale);
+    let start = track.samples.first().map_or(0, |first| first.decode);
+    Ok(Track {
+        name: name.clone(),
+        kind: kind(track),
+        codec: track.head.entry.codec().ok_or_else(|| internal("the encoder's configuration is malformed"))?,
+        file,
+        init_size: written.init_size,
+        timescale: track.head.timescale,
+        start_ticks: u64::try_from(start).unwrap_or(0),
+        segments: written.segments,
+        keyframes: written.keyframes,
+        bits_per_second: mean,
+        peak_bits_per_second: peak,
+    })
 }
 
 /// Borders of sound without picture.
@@ -98,6 +111,7 @@ pub(super) fn captions(
         timescale: 1000,
         start_ticks: 0,
         segments: vec![Segment { offset: 0, size, ticks }],
+        keyframes: Vec::new(),
         bits_per_second: 0,
         peak_bits_per_second: 0,
     })

@@ -108,6 +108,7 @@ mod tests {
             .enumerate()
             .map(|(n, pts)| Packet {
                 pts: Some(*pts),
+                dts: None,
                 duration: 1001,
                 size: 9,
                 position: None,

@@ -20,6 +20,27 @@ pub struct RenditionPlan {
     pub settings: RenditionSettings,
     /// Picture of the output, `None` when the source has none.
     pub picture: Option<Picture>,
+    /// The rate factor that was chosen for this source, if the settings name a target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tuned: Option<Tuned>,
+}
+
+impl RenditionPlan {
+    /// The rate factor it is encoded with.
+    #[must_use]
+    pub fn crf(&self) -> u8 {
+        self.tuned.map_or(self.settings.rate.crf, |tuned| tuned.crf)
+    }
+}
+
+/// A rate factor chosen by sample scenes ([`crate::quality::title`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tuned {
+    /// The factor.
+    pub crf: u8,
+    /// Mean VMAF of the scenes with it, times 1,000.
+    pub vmaf_milli: u32,
 }
 
 /// The picture of a rendition.
@@ -50,6 +71,7 @@ pub fn resolve(orders: &[RenditionOrder], video: Option<&VideoFacts>) -> Vec<Ren
             key: order.key,
             settings: order.settings.clone(),
             picture: video.map(|video| picture(&order.settings, video)),
+            tuned: None,
         })
         .collect()
 }

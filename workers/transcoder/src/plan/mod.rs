@@ -14,6 +14,7 @@ pub mod timeline;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use videocloud_protocol::failure::{Failure, FailureClass, reason};
+use videocloud_protocol::rendition::VideoCodec;
 use videocloud_protocol::task::{Chunking, RenditionOrder};
 
 use crate::probe::facts::{Ratio, SourceFacts};
@@ -188,6 +189,21 @@ impl Plan {
         match self.timing {
             Timing::Exact { lead, .. } => lead,
             Timing::Grid { .. } | Timing::SoundOnly => 0,
+        }
+    }
+
+    /// Ticks by which composition offsets of `rendition` are shifted so that none is negative: two frames where the encoder
+    /// reorders them, as much as x264 and x265 do. Known before anything is encoded, so that a track can be written as it grows.
+    #[must_use]
+    pub fn shift(&self, rendition: &RenditionPlan) -> u32 {
+        let Some(picture) = rendition.picture else { return 0 };
+        match rendition.settings.video {
+            VideoCodec::H264 | VideoCodec::Hevc => {
+                let rate = if picture.rate_milli == 0 { 25_000 } else { picture.rate_milli };
+                let frames = (u64::from(self.clock.timescale) * 2000).div_ceil(u64::from(rate));
+                u32::try_from(frames.max(4)).unwrap_or(u32::MAX / 4)
+            }
+            VideoCodec::H264Baseline | VideoCodec::Vp9 | VideoCodec::Av1 => 0,
         }
     }
 

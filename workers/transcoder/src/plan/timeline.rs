@@ -74,7 +74,7 @@ mod tests {
     use crate::probe::facts::Ratio;
 
     fn packet(pts: Option<i64>, key: bool) -> Packet {
-        Packet { pts, duration: 1001, size: 1, position: None, key, discard: false }
+        Packet { pts, dts: None, duration: 1001, size: 1, position: None, key, discard: false }
     }
 
     #[test]

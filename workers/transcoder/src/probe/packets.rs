@@ -20,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(300);
 pub struct Packet {
     /// Presentation time in ticks of the stream, if the container has one.
     pub pts: Option<i64>,
+    /// Decoding time in ticks of the stream, if the container has one.
+    pub dts: Option<i64>,
     /// Duration in ticks, 0 when unknown.
     pub duration: i64,
     /// Bytes.
@@ -47,7 +49,7 @@ pub async fn packets(
     let mut args = vec!["-v".into(), "error".into()];
     args.extend(access_args(Access::Source(container)));
     args.extend(["-select_streams", &stream.to_string()].map(Into::into));
-    args.extend(["-show_entries", "packet=pts,duration,size,pos,flags", "-of", "csv=p=0"].map(Into::into));
+    args.extend(["-show_entries", "packet=pts,dts,duration,size,pos,flags", "-of", "csv=p=0"].map(Into::into));
     args.push(path.into());
     let invocation = Invocation {
         program: tools.ffprobe.clone(),
@@ -69,17 +71,18 @@ pub async fn packets(
     }
 }
 
-/// One line `pts,duration,size,pos,flags` of ffprobe; `None` for lines that are no packet.
+/// One line `pts,dts,duration,size,pos,flags` of ffprobe; `None` for lines that are no packet.
 #[must_use]
 pub fn parse(line: &str) -> Option<Packet> {
     let mut fields = line.split(',');
     let mut next = || fields.next().map(str::trim);
     let pts = next()?.parse().ok();
+    let dts = next()?.parse().ok();
     let duration = next()?.parse().unwrap_or(0);
     let size = next()?.parse().ok()?;
     let position = next()?.parse().ok();
     let flags = next()?;
-    Some(Packet { pts, duration, size, position, key: flags.contains('K'), discard: flags.contains('D') })
+    Some(Packet { pts, dts, duration, size, position, key: flags.contains('K'), discard: flags.contains('D') })
 }
 
 #[cfg(test)]
@@ -88,11 +91,18 @@ mod tests {
 
     #[test]
     fn lines_of_ffprobe() {
-        let packet =
-            Packet { pts: Some(-1001), duration: 1001, size: 77, position: Some(48), key: true, discard: false };
-        assert_eq!(parse("-1001,1001,77,48,K__"), Some(packet));
-        let lost = Packet { pts: None, duration: 0, position: None, key: false, discard: true, ..packet };
-        assert_eq!(parse("N/A,N/A,77,N/A,_D_,"), Some(lost));
+        let packet = Packet {
+            pts: Some(-1001),
+            dts: Some(-2002),
+            duration: 1001,
+            size: 77,
+            position: Some(48),
+            key: true,
+            discard: false,
+        };
+        assert_eq!(parse("-1001,-2002,1001,77,48,K__"), Some(packet));
+        let lost = Packet { pts: None, dts: None, duration: 0, position: None, key: false, discard: true, ..packet };
+        assert_eq!(parse("N/A,N/A,N/A,77,N/A,_D_,"), Some(lost));
         assert_eq!(parse("nonsense"), None);
     }
 }

@@ -2,7 +2,7 @@
 //! NOSSDAV 2012: MP4 640x480 38 %, 3GP 352x288 27 %, MP4 1024x768 10 % of requests).
 
 use videocloud_protocol::rendition::{
-    AudioCodec, AudioSettings, Container, Frame, Packaging, RateControl, RenditionSettings, VideoCodec,
+    AudioCodec, AudioSettings, Container, Frame, Packaging, RateControl, RenditionSettings, Sprite, VideoCodec,
 };
 
 /// Every built-in name. `ladder` is the first four together, `mobile` the last three.
@@ -13,7 +13,7 @@ pub const NAMES: [&str; 9] =
 #[must_use]
 pub fn builtin(name: &str) -> Option<Vec<RenditionSettings>> {
     let one = |name: &str| {
-        Some(match name {
+        Some(vec![match name {
             "1080p" => rung(name, (1920, 1080), 6_000_000, 128_000),
             "720p" => rung(name, (1280, 720), 3_500_000, 128_000),
             "480p" => rung(name, (854, 480), 1_500_000, 128_000),
@@ -22,12 +22,22 @@ pub fn builtin(name: &str) -> Option<Vec<RenditionSettings>> {
             "mobile-640x480" => rung(name, (640, 480), 1_000_000, 96_000),
             "mobile-3gp" => phone(rung(name, (352, 288), 384_000, 64_000)),
             _ => return None,
-        })
+        }])
     };
     match name {
-        "ladder" => ["1080p", "720p", "480p", "360p"].into_iter().map(one).collect(),
-        "mobile" => ["mobile-1024x768", "mobile-640x480", "mobile-3gp"].into_iter().map(one).collect(),
-        other => one(other).map(|settings| vec![settings]),
+        "ladder" => {
+            let mut ladder: Vec<_> = ["1080p", "720p", "480p", "360p"].into_iter().filter_map(one).flatten().collect();
+            // One set of thumbnails is enough, and the smallest picture is the quickest to make them from.
+            let rungs = ladder.len();
+            for settings in ladder.iter_mut().take(rungs.saturating_sub(1)) {
+                settings.packaging.sprite = None;
+            }
+            Some(ladder)
+        }
+        "mobile" => {
+            Some(["mobile-1024x768", "mobile-640x480", "mobile-3gp"].into_iter().filter_map(one).flatten().collect())
+        }
+        other => one(other),
     }
 }
 
@@ -36,7 +46,7 @@ fn rung(name: &str, (width, height): (u32, u32), bits: u64, sound: u32) -> Rendi
         name: name.to_owned(),
         video: VideoCodec::H264,
         frame: Frame { width, height },
-        rate: RateControl { crf: 23, max_bits_per_second: bits, buffer_bits: bits * 2 },
+        rate: RateControl { crf: 23, max_bits_per_second: bits, buffer_bits: bits * 2, target_vmaf: None },
         preset: 5,
         encoder_threads: 4,
         max_frame_rate_milli: None,
@@ -48,7 +58,14 @@ fn rung(name: &str, (width, height): (u32, u32), bits: u64, sound: u32) -> Rendi
             loudness_decilufs: None,
         }),
         captions: false,
-        packaging: Packaging { hls: true, dash: true, file: Some(Container::Mp4), poster: true },
+        packaging: Packaging {
+            hls: true,
+            dash: true,
+            file: Some(Container::Mp4),
+            poster: true,
+            poster_at_percent: 10,
+            sprite: Some(Sprite { interval_seconds: 5, tile_width: 160, columns: 10 }),
+        },
         keyframe_seconds: 2,
         segment_seconds: 4,
     }
@@ -60,7 +77,7 @@ fn phone(settings: RenditionSettings) -> RenditionSettings {
         video: VideoCodec::H264Baseline,
         max_frame_rate_milli: Some(30_000),
         audio: settings.audio.map(|audio| AudioSettings { channels: 1, ..audio }),
-        packaging: Packaging { file: Some(Container::ThreeGp), ..settings.packaging },
+        packaging: Packaging { file: Some(Container::ThreeGp), sprite: None, ..settings.packaging },
         ..settings
     }
 }

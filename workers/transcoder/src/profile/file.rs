@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use videocloud_protocol::rendition::{
-    AudioCodec, AudioSettings, Container, Frame, Packaging, RateControl, RenditionSettings, VideoCodec,
+    AudioCodec, AudioSettings, Container, Frame, Packaging, RateControl, RenditionSettings, Sprite, VideoCodec,
 };
 
 use super::ProfileError;
@@ -64,6 +64,7 @@ enum Codec {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Rate {
     crf: u8,
+    target_vmaf: Option<u8>,
     max_bitrate: u64,
     buffer_size: Option<u64>,
 }
@@ -134,14 +135,30 @@ enum Captions {
 }
 
 #[derive(Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 struct Thumbnails {
     poster: bool,
+    poster_at_percent: u8,
+    sprite: Option<SpriteSheets>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct SpriteSheets {
+    interval_seconds: u8,
+    tile_width: u16,
+    columns: u8,
+}
+
+impl Default for SpriteSheets {
+    fn default() -> Self {
+        Self { interval_seconds: 5, tile_width: 160, columns: 10 }
+    }
 }
 
 impl Default for Thumbnails {
     fn default() -> Self {
-        Self { poster: true }
+        Self { poster: true, poster_at_percent: 10, sprite: None }
     }
 }
 
@@ -189,6 +206,16 @@ fn settings(document: Document) -> Result<RenditionSettings, ProfileError> {
             "segmentSeconds must be a multiple of keyframeSeconds",
         ),
         ((1..=32).contains(&spec.encoder_threads), "encoderThreads is 1 to 32"),
+        (spec.rate_control.target_vmaf.is_none_or(|target| (60..=98).contains(&target)), "targetVmaf is 60 to 98"),
+        (spec.thumbnails.poster_at_percent <= 100, "posterAtPercent is 0 to 100"),
+        (
+            spec.thumbnails.sprite.as_ref().is_none_or(|sprite| {
+                (1..=60).contains(&sprite.interval_seconds)
+                    && (32..=640).contains(&sprite.tile_width)
+                    && (1..=20).contains(&sprite.columns)
+            }),
+            "of a sprite, intervalSeconds is 1 to 60, tileWidth 32 to 640, columns 1 to 20",
+        ),
     ];
     if let Some((_, why)) = checks.iter().find(|(good, _)| !good) {
         return Err(ProfileError::Invalid { name, why });
@@ -212,6 +239,7 @@ fn settings(document: Document) -> Result<RenditionSettings, ProfileError> {
             crf: rate.crf,
             max_bits_per_second: rate.max_bitrate,
             buffer_bits: rate.buffer_size.unwrap_or(rate.max_bitrate * 2),
+            target_vmaf: rate.target_vmaf,
         },
         preset: match spec.preset {
             Preset::VerySlow => 2,
@@ -238,6 +266,12 @@ fn settings(document: Document) -> Result<RenditionSettings, ProfileError> {
             dash: spec.packaging.contains(&Form::Dash),
             file,
             poster: spec.thumbnails.poster,
+            poster_at_percent: spec.thumbnails.poster_at_percent,
+            sprite: spec.thumbnails.sprite.map(|sprite| Sprite {
+                interval_seconds: sprite.interval_seconds,
+                tile_width: sprite.tile_width,
+                columns: sprite.columns,
+            }),
         },
         keyframe_seconds: spec.keyframe_seconds,
         segment_seconds: spec.segment_seconds,
@@ -269,7 +303,14 @@ spec:
         assert_eq!(settings.rate.buffer_bits, 768_000);
         assert_eq!(
             settings.packaging,
-            Packaging { hls: false, dash: false, file: Some(Container::ThreeGp), poster: true }
+            Packaging {
+                hls: false,
+                dash: false,
+                file: Some(Container::ThreeGp),
+                poster: true,
+                poster_at_percent: 10,
+                sprite: None
+            }
         );
     }
 

@@ -1,14 +1,16 @@
 //! The whole of a run on one machine: a source file in, a playable folder out.
 //!
 //! The folder keeps a `.work` part while it is being made: the plan and one marker per finished chunk. A run that was killed
-//! goes on from there and gives the same bytes.
+//! goes on from there and gives the same bytes. An encoder that outlives it writes to folders that nobody looks into any more.
 
 mod chunks;
 mod display;
+mod live;
 mod output;
 mod report;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use videocloud_protocol::failure::{Failure, FailureClass, reason};
@@ -17,11 +19,14 @@ use videocloud_protocol::rendition::{RenditionSettings, rendition_key};
 use videocloud_protocol::task::{Chunking, RenditionOrder};
 
 use crate::disk::fault;
+use crate::encode::chunk::ChunkDone;
 use crate::encode::{Driver, verify};
 use crate::ingest;
-use crate::package::{self, Work};
+use crate::package::{self, Finished, Work};
 use crate::plan::Plan;
+use crate::quality::title;
 use display::Display;
+use live::Live;
 pub use report::{Report, cpu_millis};
 
 /// What to do.
@@ -60,7 +65,9 @@ pub async fn run(driver: &Driver, options: &Options) -> Result<Report, Failure> 
     let work = out.join(".work");
     std::fs::create_dir_all(&work).map_err(|error| local("create", &work, error))?;
 
-    let ingested = ingest::ingest(driver, &input, &work).await?;
+    let scratch = chunks::scratch(&work)?;
+
+    let ingested = ingest::ingest(driver, &input, &scratch).await?;
     let content = content_id(&input).await?;
     let orders: Vec<RenditionOrder> = options
         .settings
@@ -68,23 +75,51 @@ pub async fn run(driver: &Driver, options: &Options) -> Result<Report, Failure> 
         .map(|settings| RenditionOrder { key: rendition_key(&content, settings), settings: settings.clone() })
         .collect();
     display.stage("Planning");
-    let packets = ingest::packets(driver, &ingested, &work).await?;
+    let packets = ingest::packets(driver, &ingested, &scratch).await?;
     let container = ingested.source.container;
-    let plan = Plan::make(ingested.facts.clone(), container, &packets, &orders, options.chunking)?;
+    let mut plan = Plan::make(ingested.facts.clone(), container, &packets, &orders, options.chunking)?;
     drop(packets);
-    chunks::keep_if_same(&work, &plan)?;
+    title::tune(driver, &ingested.source, &mut plan, &scratch).await?;
+    if !chunks::keep_if_same(&work, &plan)? {
+        output::clear(&out, &plan)?;
+    }
 
-    let done = chunks::encode_all(driver, &ingested.source, &plan, &work, options.workers, &display).await?;
-    display.stage("Packaging");
     let folders: Vec<PathBuf> = plan.chunks.iter().map(|chunk| chunks::folder(&work, chunk.index)).collect();
-    let job = Work { driver, ingested: &ingested, content, plan: &plan, chunks: &folders, scratch: &work };
-    let finished = package::finish(job).await?;
+    let job = Work { driver, ingested: &ingested, content, plan: &plan, chunks: &folders, scratch: &scratch };
+    let made = make(job, &out, &work, options.workers, &display).await;
+    if made.as_ref().is_err_and(|failure| failure.class == FailureClass::BadInput) {
+        // What could be played of it so far is not to be mistaken for the video.
+        output::clear(&out, &plan)?;
+    }
+    let (done, finished) = made?;
     output::publish(&out, &finished)?;
     let report = Report::new(content, &plan, &done, &finished, started.elapsed());
     report.write(&out.join("report.json"))?;
     std::fs::remove_dir_all(&work).map_err(|error| local("remove", &work, error))?;
     display.done(&report);
     Ok(report)
+}
+
+/// Encodes sound and chunks side by side, showing what can be played, and finishes.
+async fn make(
+    job: Work<'_>,
+    out: &Path,
+    work: &Path,
+    workers: usize,
+    display: &Display,
+) -> Result<(Vec<ChunkDone>, Vec<Finished>), Failure> {
+    let Work { driver, ingested, content, plan, .. } = job;
+    let live = Live::new(out, work, plan, content);
+    let sound = async {
+        let sounds = Arc::new(package::sounds(&job).await?);
+        live.sound_done(&sounds)?;
+        Ok(sounds)
+    };
+    let encoding =
+        chunks::Encoding { driver, source: &ingested.source, plan, work, scratch: job.scratch, display, live: &live };
+    let (sounds, done) = futures::try_join!(sound, encoding.all(workers))?;
+    display.stage("Packaging");
+    Ok((done, package::finish(job, &sounds).await?))
 }
 
 async fn content_id(input: &Path) -> Result<ContentId, Failure> {

@@ -2,34 +2,40 @@
 //!
 //! ```text
 //! <profile>.mp4   progressive file            hls/master.m3u8     hls/<profile>/<track>.m3u8
-//! poster.jpg                                  dash/manifest.mpd   <profile>/<track>.mp4 (what both play, by byte ranges)
+//! poster.jpg      thumbnails.vtt              dash/manifest.mpd   <profile>/<track>.mp4 (what both play, by byte ranges)
 //! ```
 
 use std::path::Path;
 
 use videocloud_protocol::failure::Failure;
-use videocloud_protocol::playlist::{Addressing, Presentation, Resource, Variant, dash, hls};
+use videocloud_protocol::playlist::{Addressing, Presentation, Resource, Variant, dash, hls, thumbnails};
 use videocloud_protocol::rendition::TrackKind;
 
 use super::chunks::replace;
 use super::local;
 use crate::package::Finished;
+use crate::plan::Plan;
 
-/// Moves the finished renditions into `out` and writes the playlists, in place of what an earlier run left.
-pub(super) fn publish(out: &Path, finished: &[Finished]) -> Result<(), Failure> {
-    for stale in ["hls", "dash", "poster.jpg"].map(|name| out.join(name)) {
+/// Removes what an earlier run into `out` left of the renditions of `plan` and of what stands for all.
+pub(super) fn clear(out: &Path, plan: &Plan) -> Result<(), Failure> {
+    let names = plan.renditions.iter().map(|rendition| out.join(&rendition.settings.name));
+    let shared = ["hls", "dash", "poster.jpg", thumbnails::INDEX, "report.json"].map(|name| out.join(name));
+    let sheets = (1..).map(|number| out.join(thumbnails::sheet(number))).take_while(|sheet| sheet.exists());
+    for stale in names.chain(shared).chain(sheets) {
         let removed = if stale.is_dir() { std::fs::remove_dir_all(&stale) } else { std::fs::remove_file(&stale) };
         match removed {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(local("replace", &stale, error)),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(local("remove", &stale, error)),
             Ok(()) | Err(_) => {}
         }
     }
+    Ok(())
+}
+
+/// Moves the finished renditions into `out` and writes the playlists, each in place of what could be played so far.
+pub(super) fn publish(out: &Path, finished: &[Finished]) -> Result<(), Failure> {
     for (index, rendition) in finished.iter().enumerate() {
         let manifest = &rendition.manifest;
         let folder = out.join(&manifest.settings.name);
-        if folder.exists() {
-            std::fs::remove_dir_all(&folder).map_err(|error| local("replace", &folder, error))?;
-        }
         std::fs::create_dir_all(&folder).map_err(|error| local("create", &folder, error))?;
         for track in &manifest.tracks {
             rename(&rendition.folder.join(track.file.as_str()), &folder.join(track.file.as_str()))?;
@@ -43,7 +49,21 @@ pub(super) fn publish(out: &Path, finished: &[Finished]) -> Result<(), Failure> 
             rename(&rendition.folder.join(poster.as_str()), &out.join("poster.jpg"))?;
         }
     }
+    thumbnails(out, finished)?;
     playlists(out, finished)
+}
+
+/// The sprite sheets of the first rendition that has some, and their index.
+fn thumbnails(out: &Path, finished: &[Finished]) -> Result<(), Failure> {
+    let found = finished.iter().find_map(|rendition| Some((rendition, rendition.manifest.sprites.as_ref()?)));
+    let Some((rendition, sprites)) = found else { return Ok(()) };
+    for sheet in &sprites.sheets {
+        rename(&rendition.folder.join(sheet.as_str()), &out.join(sheet.as_str()))?;
+    }
+    match thumbnails::index(&rendition.manifest, Addressing::ByteRanges) {
+        Some(index) => replace(&out.join(thumbnails::INDEX), index.as_bytes()),
+        None => Ok(()),
+    }
 }
 
 fn playlists<'a>(out: &Path, finished: &'a [Finished]) -> Result<(), Failure> {
@@ -62,6 +82,11 @@ fn playlists<'a>(out: &Path, finished: &'a [Finished]) -> Result<(), Failure> {
             for track in &variant.manifest.tracks {
                 let resource = Resource::Media { rendition: variant.name.to_owned(), track: track.name.clone() };
                 write(out, &resource, &hls::media(variant.name, track, Addressing::ByteRanges))?;
+                if !track.keyframes.is_empty() {
+                    let resource =
+                        Resource::Keyframes { rendition: variant.name.to_owned(), track: track.name.clone() };
+                    write(out, &resource, &hls::keyframes(variant.name, track, Addressing::ByteRanges))?;
+                }
             }
         }
     }
@@ -72,7 +97,7 @@ fn playlists<'a>(out: &Path, finished: &'a [Finished]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn write(out: &Path, resource: &Resource, text: &str) -> Result<(), Failure> {
+pub(super) fn write(out: &Path, resource: &Resource, text: &str) -> Result<(), Failure> {
     let path = out.join(resource.to_string());
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(|error| local("create", folder, error))?;

@@ -8,11 +8,11 @@ use serde::Serialize;
 use videocloud_protocol::content::MediaFacts;
 use videocloud_protocol::failure::Failure;
 use videocloud_protocol::ids::{ContentId, RenditionKey};
-use videocloud_protocol::rendition::TreeFile;
+use videocloud_protocol::rendition::{Quality, TreeFile};
 
 use super::{chunks::replace, local, output};
 use crate::encode::chunk::ChunkDone;
-use crate::package::Finished;
+use crate::package::{Checks, Finished};
 use crate::plan::{Plan, Timing};
 
 /// The report of a run.
@@ -71,6 +71,10 @@ pub struct Rendition {
     pub same_size_as: Option<String>,
     /// Frames.
     pub frames: u64,
+    /// What was measured, of a picture.
+    pub quality: Option<Quality>,
+    /// What was checked before it was published.
+    pub checks: Checks,
     /// Its files with digests, as they were before they were moved into place.
     pub files: Vec<TreeFile>,
 }
@@ -99,6 +103,8 @@ impl Report {
                 height: size.map(|size| size.1),
                 same_size_as: twin.map(|twin| twin.manifest.settings.name.clone()),
                 frames: rendition.manifest.frames,
+                quality: rendition.manifest.quality,
+                checks: rendition.checks.clone(),
                 files: rendition.manifest.files.clone(),
             }
         });

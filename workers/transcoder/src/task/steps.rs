@@ -19,6 +19,7 @@ use crate::ingest::{self, Ingested};
 use crate::package::{self, Finished, Work, internal};
 use crate::plan::{ChunkPlan, Plan};
 use crate::probe::Container;
+use crate::quality::title;
 use crate::run::cpu_millis;
 
 /// Chunks that a finish fetches at the same time: enough to hide the latency of object storage.
@@ -41,6 +42,7 @@ pub(super) async fn plan(
         plan.locate(&packets, &heads);
     }
     drop(packets);
+    title::tune(&context.driver, &ingested.source, &mut plan, &context.scratch).await?;
     let run = context.store.run(&task.run);
     if plan.chunks.len() > 1 {
         let chunks = u32::try_from(plan.chunks.len()).unwrap_or(u32::MAX);
@@ -200,7 +202,9 @@ async fn package_and_publish(
 ) -> Result<Vec<RenditionManifest>, Failure> {
     progress.enter(Stage::Packaging);
     let (driver, scratch) = (&context.driver, context.scratch.as_path());
-    let finished = package::finish(Work { driver, ingested, content: task.source, plan, chunks, scratch }).await?;
+    let work = Work { driver, ingested, content: task.source, plan, chunks, scratch };
+    let sounds = package::sounds(&work).await?;
+    let finished = package::finish(work, &sounds).await?;
     progress.enter(Stage::Publishing);
     let mut manifests = Vec::with_capacity(finished.len());
     for rendition in finished {
@@ -209,7 +213,10 @@ async fn package_and_publish(
     Ok(manifests)
 }
 
-async fn publish(context: &Context, Finished { mut manifest, folder }: Finished) -> Result<RenditionManifest, Failure> {
+async fn publish(
+    context: &Context,
+    Finished { mut manifest, folder, .. }: Finished,
+) -> Result<RenditionManifest, Failure> {
     let tree = context.store.stage_tree(&manifest.key).map_err(|error| stored(&error))?;
     manifest.attempt = tree.attempt().to_owned();
     manifest.created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());

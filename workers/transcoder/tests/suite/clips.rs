@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use videocloud_protocol::rendition::{AudioSettings, Frame, RateControl, RenditionSettings};
+use videocloud_protocol::rendition::{AudioSettings, Frame, Packaging, RateControl, RenditionSettings};
 use videocloud_protocol::task::Chunking;
 use videocloud_transcoder::encode::Driver;
 use videocloud_transcoder::profile;
@@ -14,7 +14,7 @@ use videocloud_transcoder::tools::Tools;
 
 /// ffmpeg and ffprobe, or a message that says how to get them.
 pub fn tools() -> Tools {
-    Tools::find(None, None).expect("ffmpeg and ffprobe are needed: run workers/transcoder/tools.sh")
+    Tools::find(None, None, None).expect("ffmpeg and ffprobe are needed: run workers/transcoder/tools.sh --vmaf")
 }
 
 pub fn driver() -> Driver {
@@ -53,10 +53,11 @@ pub fn small(name: &str) -> RenditionSettings {
     RenditionSettings {
         name: name.to_owned(),
         frame: Frame { width: 128, height: 72 },
-        rate: RateControl { crf: 18, max_bits_per_second: 2_000_000, buffer_bits: 4_000_000 },
+        rate: RateControl { crf: 18, max_bits_per_second: 2_000_000, buffer_bits: 4_000_000, target_vmaf: None },
         preset: 8,
         encoder_threads: 1,
         audio: settings.audio.map(|audio| AudioSettings { bits_per_second: 64_000, ..audio }),
+        packaging: Packaging { sprite: None, ..settings.packaging },
         keyframe_seconds: 1,
         segment_seconds: 2,
         ..settings

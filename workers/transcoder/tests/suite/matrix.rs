@@ -1,17 +1,19 @@
 //! Codecs by containers by frame rates: every frame once, in order, at its own time, over four chunk borders.
 
+use std::path::Path;
+
 use futures::StreamExt;
 use videocloud_protocol::rendition::RenditionSettings;
 use videocloud_transcoder::run;
 
-use super::clips::{driver, ffmpeg, greys, options, small};
+use super::clips::{driver, ffmpeg, greys, options, small, tone};
 use super::seen;
 
 const SECONDS: u32 = 4;
 const RATES: [&str; 5] = ["25", "30000/1001", "24000/1001", "50", "variable"];
 
 /// Name, arguments of the encoder, containers.
-const SOURCES: [(&str, &str, &[&str]); 14] = [
+const SOURCES: [(&str, &str, &[&str]); 17] = [
     ("H.264", "libx264 -preset veryfast -qp 8 -g 37 -bf 0 -threads 1", &["mp4", "mov", "mkv", "ts", "flv"]),
     ("H.264 with B-frames", "libx264 -preset veryfast -qp 8 -g 37 -bf 3 -threads 1", &["mp4", "mkv", "ts", "flv"]),
     (
@@ -33,6 +35,13 @@ const SOURCES: [(&str, &str, &[&str]); 14] = [
     ("motion JPEG", "mjpeg -q:v 2 -pix_fmt yuvj420p", &["mov"]),
     ("FFV1", "ffv1", &["mkv"]),
     ("Sorenson", "flv1 -q:v 2 -g 20", &["flv"]),
+    ("AV1", "libsvtav1 -preset 12 -crf 8 -g 40 -svtav1-params lp=1", &["mp4", "mkv"]),
+    (
+        "H.264 of ten bits",
+        "libx264 -preset veryfast -qp 8 -g 37 -bf 2 -pix_fmt yuv420p10le -threads 1",
+        &["mp4", "mkv"],
+    ),
+    ("anamorphic H.264", "libx264 -preset veryfast -qp 8 -g 37 -bf 2 -aspect 2:1 -threads 1", &["mp4", "mkv"]),
     ("Microsoft MPEG-4", "msmpeg4 -q:v 2 -g 20", &["mkv"]),
 ];
 
@@ -47,13 +56,24 @@ async fn check(codec: &str, encode: &str, container: &str, rate: &str) {
     let source = folder.path().join(format!("source.{container}"));
     let times =
         if container == "mp4" && codec == "MPEG-4" { times.replace("1/1000", "1/100") } else { times.to_owned() };
-    ffmpeg(folder.path(), &format!("{} {times} -c:v {encode} source.{container}", greys("96x64", rate, SECONDS)));
+    let sound = match container {
+        "webm" => "libopus",
+        "ts" => "mp2",
+        _ => "aac",
+    };
+    let inputs = format!("{} {}", greys("96x64", rate, SECONDS), tone(SECONDS));
+    ffmpeg(folder.path(), &format!("{inputs} {times} -c:v {encode} -c:a {sound} source.{container}"));
     let settings = RenditionSettings { segment_seconds: 1, preset: 9, ..small("small") };
     let report = run::run(&driver(), &options(source.clone(), folder.path(), 1, vec![settings])).await;
     let report = report.unwrap_or_else(|failure| panic!("{what}: {failure}"));
     assert_eq!(report.chunks.len(), 4, "{what}: chunks");
     let made = folder.path().join("out/small.mp4");
     seen::assert_same_frames(&seen::greys(&source), &seen::greys(&made), &what);
+    let apart = |file: &Path| seen::first_sound(file) - seen::first_shown(file);
+    let frame =
+        1.0 / rate.split('/').next().and_then(|text| text.parse().ok()).filter(|rate| *rate < 1000.0).unwrap_or(24.0);
+    let moved = apart(&made) - apart(&source);
+    assert!(moved.abs() < frame, "{what}: sound moved by {moved} s against the picture");
     // Streams and FLV are copied into another container first, which has another clock.
     if !matches!(container, "ts" | "flv") {
         assert_eq!(seen::ticks(&made), seen::ticks(&source), "{what}: times");

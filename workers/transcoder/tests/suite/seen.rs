@@ -7,12 +7,26 @@ use super::clips::{ffprobe, tools};
 
 /// The grey of every frame that is shown, in order.
 pub fn greys(file: &Path) -> Vec<u8> {
-    let mut command = Command::new(tools().ffmpeg);
+    let codec = ffprobe(file, "-select_streams v:0 -show_entries stream=codec_name -of csv=p=0");
+    // The pinned build does not decode AV1.
+    let av1 = codec.lines().any(|line| line.starts_with("av1"));
+    let program = tools().vmaf.filter(|_| av1).unwrap_or(tools().ffmpeg);
+    let mut command = Command::new(program);
     command.args(["-v", "error", "-nostdin", "-i"]).arg(file);
     command.args("-map 0:v:0 -fps_mode passthrough -vf scale=out_range=tv,format=yuv420p,extractplanes=y,crop=1:1:8:8 -f rawvideo -".split(' '));
     let done = command.output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     done.stdout
+}
+
+/// The grey of one pixel of a picture.
+pub fn grey_at(file: &Path, x: u32, y: u32) -> u8 {
+    let mut command = Command::new(tools().ffmpeg);
+    command.args(["-v", "error", "-nostdin", "-i"]).arg(file);
+    let crop = format!("scale=out_range=tv,format=yuv420p,extractplanes=y,crop=1:1:{x}:{y}");
+    let done = command.args(["-vf", &crop, "-frames:v", "1", "-f", "rawvideo", "-"]).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    done.stdout[0]
 }
 
 /// Presentation times of the first video track, in order, in ticks from the first.
@@ -41,6 +55,12 @@ pub fn first_sound(file: &Path) -> f64 {
     let loud = |bytes: &[u8]| i16::from_le_bytes([bytes[0], bytes[1]]).unsigned_abs() > 327;
     let at = done.stdout.chunks_exact(2).position(loud).expect("no sound at all");
     at as f64 / 48_000.0
+}
+
+/// As [`first_picture`], from where players count: the earliest of all tracks.
+pub fn first_shown(file: &Path) -> f64 {
+    let start = ffprobe(file, "-show_entries format=start_time -of csv=p=0");
+    first_picture(file) - start.trim().parse::<f64>().unwrap_or(0.0)
 }
 
 /// Asserts that `made` shows the frames of `source`: as many, in order, each the same grey.

@@ -4,11 +4,13 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 use videocloud_protocol::content::{ContentHashes, ContentManifest, Verification, Visibility};
 use videocloud_protocol::ids::{ClaimKey, ContentId, RunId, TaskId};
@@ -50,7 +52,12 @@ impl Stage {
 
     /// With a store on an S3 server.
     pub async fn on_s3(server: &Moto) -> Self {
-        let place = format!("s3://{}/store?endpoint={}&region=us-east-1", server.new_bucket(), server.endpoint());
+        Self::on_s3_at(server, server.endpoint()).await
+    }
+
+    /// With a store on an S3 server that is reached at `endpoint`.
+    pub async fn on_s3_at(server: &Moto, endpoint: &str) -> Self {
+        let place = format!("s3://{}/store?endpoint={endpoint}&region=us-east-1", server.new_bucket());
         let keys = S3Keys { access_key_id: S3_USER.into(), secret_access_key: S3_USER.into() };
         Self::with(tempfile::tempdir().unwrap(), place, Some(keys)).await
     }
@@ -161,6 +168,43 @@ impl Stage {
     pub fn left_over(&self) -> usize {
         std::fs::read_dir(self.folder.path().join("scratch")).unwrap().count()
     }
+}
+
+/// Passes connections on to `endpoint` and counts the bytes that come back; answers its own address and the count.
+pub async fn counting(endpoint: &str) -> (String, Arc<AtomicU64>) {
+    let upstream = endpoint.strip_prefix("http://").unwrap().trim_end_matches('/').to_owned();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let count = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&count);
+    // Ends with the test's runtime.
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let server = TcpStream::connect(&upstream).await.unwrap();
+            let counted = Arc::clone(&counted);
+            tokio::spawn(async move {
+                let (mut from_client, mut to_client) = client.into_split();
+                let (mut from_server, mut to_server) = server.into_split();
+                let asking = async {
+                    // Either side may leave first.
+                    let _ = tokio::io::copy(&mut from_client, &mut to_server).await;
+                    let _ = to_server.shutdown().await;
+                };
+                let answering = async {
+                    let mut part = vec![0; 64 * 1024];
+                    while let Ok(read @ 1..) = from_server.read(&mut part).await {
+                        counted.fetch_add(read as u64, Ordering::Relaxed);
+                        if to_client.write_all(&part[..read]).await.is_err() {
+                            break;
+                        }
+                    }
+                    let _ = to_client.shutdown().await;
+                };
+                tokio::join!(asking, answering);
+            });
+        }
+    });
+    (address, count)
 }
 
 impl Drop for Stage {

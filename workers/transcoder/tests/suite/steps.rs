@@ -1,13 +1,16 @@
 //! Plan, chunks and finish through a store and a tracker.
 
+use std::sync::atomic::Ordering;
+
 use videocloud_protocol::failure::{FailureClass, reason};
 use videocloud_protocol::ids::{ContentId, TaskId};
+use videocloud_protocol::rendition::RenditionSettings;
 use videocloud_protocol::task::{Outcome, PlanOutcome, TaskResult, TaskState, TranscodeTask, TranscodeWork};
 use videocloud_transcoder::run;
 
 use super::clips::{driver, ffmpeg, greys, options, small, tone};
 use super::moto::Moto;
-use super::stage::Stage;
+use super::stage::{Stage, counting};
 
 const WORK: [TranscodeWork; 3] = [TranscodeWork::Plan, TranscodeWork::Chunk, TranscodeWork::Finish];
 
@@ -131,6 +134,32 @@ async fn object_storage_does_what_a_volume_does() {
     let standalone: Vec<_> = report.renditions[0].files.iter().map(|file| file.sha256.clone()).collect();
     assert_eq!(digests(&stage, &order).await, standalone);
     assert_eq!(stage.left_over(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn chunk_pods_read_little_more_than_the_source_from_s3() {
+    let server = Moto::shared();
+    let (endpoint, count) = counting(server.endpoint()).await;
+    let stage = Stage::on_s3_at(&server, &endpoint).await;
+    // Noise, so that there are bytes; chunks of half a minute, the order of what is used.
+    let picture = "-f lavfi -i testsrc2=s=96x64:r=25:d=120,noise=alls=60:allf=t,format=yuv420p";
+    let encode = "-c:v libx264 -preset ultrafast -qp 12 -g 50 -bf 2 -threads 1 -c:a aac";
+    ffmpeg(stage.folder.path(), &format!("{picture} {} {encode} source.mp4", tone(120)));
+    let input = stage.folder.path().join("source.mp4");
+    let size = std::fs::metadata(&input).unwrap().len();
+    let source = stage.content(&input).await;
+    let settings = RenditionSettings { preset: 9, ..small("small") };
+    let order = stage.order(source, &[settings], 30);
+    assert_eq!(stage.run(&order, TranscodeWork::Plan, 0).await, 0);
+    let before = count.load(Ordering::Relaxed);
+    for index in 0..4 {
+        assert_eq!(stage.run(&order, TranscodeWork::Chunk, index).await, 0);
+    }
+    // Heads of answers, the plan and the markers are in it.
+    let read = count.load(Ordering::Relaxed) - before;
+    let percent = read * 100 / size;
+    println!("{read} bytes of {size}: {percent} %");
+    assert!((95..=115).contains(&percent), "{read} bytes of {size}: {percent} %");
 }
 
 #[tokio::test]

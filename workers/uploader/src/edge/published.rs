@@ -6,7 +6,7 @@ use http::Response;
 use videocloud_protocol::{
     content::Visibility,
     ids::ContentId,
-    playlist::{Addressing, Presentation, Resource, Variant, dash, hls},
+    playlist::{Addressing, Presentation, Resource, Variant, dash, hls, thumbnails},
     publication::{Publication, PublishedRendition},
     rendition::{RenditionManifest, Track, TreePath},
 };
@@ -21,6 +21,7 @@ use super::{
 };
 
 const NO_RENDITION: Refusal = Refusal::NotFound("this video has no rendition of this name, or it is not ready yet");
+const NO_THUMBNAILS: Refusal = Refusal::NotFound("this video has no thumbnails of this name");
 const NO_PLAYLIST: Refusal = Refusal::NotFound("this video has no rendition for streaming yet");
 
 /// A publication a request has been let through to.
@@ -47,11 +48,25 @@ impl Edge {
             Item::Stream(resource @ (Resource::Master | Resource::Mpd)) => {
                 self.presentation(asked, &opened, resource).await
             }
-            Item::Stream(Resource::Media { rendition, track }) => {
+            Item::Stream(
+                resource @ (Resource::Media { rendition, track } | Resource::Keyframes { rendition, track }),
+            ) => {
                 let (_, manifest) = self.rendition(&publication, rendition).await?;
-                let text = hls::media(rendition, find(&manifest, track)?, opened.addressing(&opened.query()));
+                let (track, query) = (find(&manifest, track)?, opened.query());
+                let text = match resource {
+                    Resource::Keyframes { .. } if track.keyframes.is_empty() => {
+                        return Err(Refusal::NotFound("this track has no keyframes to show alone"));
+                    }
+                    Resource::Keyframes { .. } => hls::keyframes(rendition, track, opened.addressing(&query)),
+                    _ => hls::media(rendition, track, opened.addressing(&query)),
+                };
                 let mime = Resource::Master.mime(None);
                 Ok(answer::text(asked.method, asked.headers, text, mime, &entity::keep_playlist(&opened.pass)))
+            }
+            Item::Thumbnails => {
+                let (_, manifest) = self.sprites(&publication).await?;
+                let text = thumbnails::index(&manifest, opened.addressing(&opened.query())).ok_or(NO_THUMBNAILS)?;
+                Ok(answer::text(asked.method, asked.headers, text, "text/vtt", &entity::keep_playlist(&opened.pass)))
             }
             Item::File => {
                 let content = self.0.catalogue.original(&publication.content).await?;
@@ -159,8 +174,29 @@ impl Edge {
                 }
                 Err(Refusal::NotFound("this video has no poster yet"))
             }
-            Item::File | Item::Document(_) | Item::Stream(_) => Err(NO_RENDITION),
+            Item::Sheet(number) => {
+                let (published, manifest) = self.sprites(publication).await?;
+                let index = number.checked_sub(1);
+                let sheets = manifest.sprites.as_ref().map(|sprites| sprites.sheets.as_slice()).unwrap_or_default();
+                let file = index.and_then(|index| sheets.get(index)).and_then(|path| entity::find(&manifest, path));
+                Ok((published, Entity::file(&manifest, file.ok_or(NO_THUMBNAILS)?, keep)))
+            }
+            Item::File | Item::Document(_) | Item::Thumbnails | Item::Stream(_) => Err(NO_RENDITION),
         }
+    }
+
+    /// The best rendition that has sprite sheets.
+    async fn sprites<'a>(
+        &self,
+        publication: &'a Publication,
+    ) -> Result<(&'a PublishedRendition, Arc<RenditionManifest>), Refusal> {
+        for published in &publication.renditions {
+            let manifest = self.0.catalogue.rendition(&published.key).await?;
+            if let Some(manifest) = manifest.filter(|manifest| manifest.sprites.is_some()) {
+                return Ok((published, manifest));
+            }
+        }
+        Err(NO_THUMBNAILS)
     }
 
     async fn rendition<'a>(

@@ -3,7 +3,7 @@
 
 use videocloud_protocol::{
     ids::{self, ContentId},
-    playlist::Resource,
+    playlist::{Resource, thumbnails},
     torrent::InfoHash,
 };
 
@@ -65,6 +65,10 @@ pub enum Item {
     Document(Kind),
     /// `poster.jpg`: the poster image of the best rendition that has one.
     Poster,
+    /// `thumbnails.vtt`: the index of the sprite sheets of the best rendition that has some.
+    Thumbnails,
+    /// `thumbnails-<n>.jpg`: one of them, from 1.
+    Sheet(usize),
     /// `<rendition>.<extension>`: the progressive file of a rendition.
     Progressive {
         /// Profile name of the rendition.
@@ -107,11 +111,14 @@ impl Target {
             Self::WebSeed { .. } => "webseed",
             Self::Document(..) => "torrent",
             Self::Published { item, .. } => match item {
-                Item::Stream(Resource::Master | Resource::Mpd | Resource::Media { .. }) => "playlist",
+                Item::Stream(
+                    Resource::Master | Resource::Mpd | Resource::Media { .. } | Resource::Keyframes { .. },
+                ) => "playlist",
                 Item::Stream(Resource::Init { .. } | Resource::Segment { .. }) => "segment",
                 Item::Document(_) => "torrent",
                 Item::File => "file",
                 Item::Poster => "poster",
+                Item::Thumbnails | Item::Sheet(_) => "thumbnails",
                 Item::Progressive { .. } => "progressive",
             },
         }
@@ -129,7 +136,11 @@ impl Item {
                 Kind::split(path).map(|(_, kind)| Self::Document(kind))
             }
             "poster.jpg" => Some(Self::Poster),
+            thumbnails::INDEX => Some(Self::Thumbnails),
             _ => {
+                if let Some(number) = thumbnails::sheet_number(path) {
+                    return Some(Self::Sheet(number));
+                }
                 let (rendition, extension) = path.rsplit_once('.')?;
                 let extension = word(extension)?;
                 Some(Self::Progressive { rendition: name(rendition)?, extension })
@@ -185,6 +196,8 @@ mod tests {
         assert_eq!(item("file"), Some(Item::File));
         assert_eq!(item("file.torrent"), Some(Item::Document(Kind::Torrent)));
         assert_eq!(item("poster.jpg"), Some(Item::Poster));
+        assert_eq!(item("thumbnails.vtt"), Some(Item::Thumbnails));
+        assert_eq!(item("thumbnails-12.jpg"), Some(Item::Sheet(12)));
         let progressive = |r: &str, e: &str| Some(Item::Progressive { rendition: r.into(), extension: e.into() });
         assert_eq!(item("h264-720p.mp4"), progressive("h264-720p", "mp4"));
         assert_eq!(item("a.b.webm"), progressive("a.b", "webm"));
@@ -239,9 +252,10 @@ mod tests {
         fn nothing_that_is_accepted_can_climb(path in "/[vc]/[a-z0-9./%_-]{0,60}|\\PC{0,60}") {
             if let Some(Target::Published { namespace, name, item }) = Target::parse(&path) {
                 let names = match item {
-                    Item::Stream(Resource::Master | Resource::Mpd) | Item::File | Item::Document(_)
-                    | Item::Poster => vec![],
-                    Item::Stream(Resource::Media { rendition, track } | Resource::Init { rendition, track }
+                    Item::Stream(Resource::Master | Resource::Mpd) | Item::File | Item::Document(_) | Item::Poster
+                    | Item::Thumbnails | Item::Sheet(_) => vec![],
+                    Item::Stream(Resource::Media { rendition, track } | Resource::Keyframes { rendition, track }
+                        | Resource::Init { rendition, track }
                         | Resource::Segment { rendition, track, .. }) => vec![rendition, track.into()],
                     Item::Progressive { rendition, extension } => vec![rendition, extension],
                 };

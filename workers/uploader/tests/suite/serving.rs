@@ -103,6 +103,31 @@ async fn what_is_not_there_is_told_in_words() {
 }
 
 #[tokio::test]
+async fn keyframes_alone_and_thumbnails() {
+    let site = Site::open(Access::Public).await;
+    let playlist = site.get("hls/high/video.iframes.m3u8", &[]).await;
+    assert_eq!(header(&playlist, "content-type"), "application/vnd.apple.mpegurl");
+    let playlist = playlist.text().await.unwrap();
+    let (range, uri) = playlist.split_once("#EXT-X-BYTERANGE:").unwrap().1.split_once('\n').unwrap();
+    let (size, offset) =
+        range.split_once('@').map(|(s, o)| (s.parse::<u64>().unwrap(), o.parse::<u64>().unwrap())).unwrap();
+    let uri = uri.lines().next().unwrap().strip_prefix("../../").unwrap();
+    let range = format!("bytes={offset}-{}", offset + size - 1);
+    let frame = site.get(uri, &[("range", &range)]).await;
+    assert_eq!(frame.status(), StatusCode::PARTIAL_CONTENT);
+    assert_eq!(frame.bytes().await.unwrap().len() as u64, size);
+    assert_eq!(site.get("hls/high/audio-1.iframes.m3u8", &[]).await.status(), StatusCode::NOT_FOUND);
+
+    let index = site.get("thumbnails.vtt", &[]).await;
+    assert_eq!(header(&index, "content-type"), "text/vtt");
+    let index = index.text().await.unwrap();
+    let sheet = index.lines().find(|line| line.contains("#xywh=160,0,160,90")).unwrap().split('#').next().unwrap();
+    let sheet = site.get(sheet, &[]).await;
+    assert_eq!((sheet.status(), header(&sheet, "content-type")), (StatusCode::OK, "image/jpeg"));
+    assert_eq!(site.get("thumbnails-2.jpg", &[]).await.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
 async fn taken_off_the_edge_it_is_gone_within_seconds() {
     let site = Site::open(Access::Public).await;
     assert_eq!(site.get("high/video/1.m4s", &[]).await.status(), StatusCode::OK);

@@ -13,7 +13,7 @@ use videocloud_protocol::{
     ids::{ClaimKey, ContentId, RenditionKey},
     rendition::{
         AudioCodec, AudioSettings, Frame, Packaging, Progressive, RateControl, RenditionManifest, RenditionSettings,
-        Segment, Track, TrackKind, TreeFile, VideoCodec,
+        Segment, Sprites, Track, TrackKind, TreeFile, VideoCodec,
     },
 };
 use videocloud_store::{Store, TreePath};
@@ -115,6 +115,7 @@ async fn rendition(store: &Store, seed: u8, name: &str, height: u32, source: Con
         ("audio-1.mp4", "audio.mp4".into(), "audio/mp4"),
         ("progressive.mp4", format!("{name}.mp4"), "video/mp4"),
         ("poster.jpg", "poster.jpg".into(), "image/jpeg"),
+        ("thumbnails-1.jpg", "poster.jpg".into(), "image/jpeg"),
     ] {
         let (path, from) = (path.parse::<TreePath>().unwrap(), files().join(from));
         let size = staging.put_file(&path, &from).await.unwrap();
@@ -135,6 +136,8 @@ async fn rendition(store: &Store, seed: u8, name: &str, height: u32, source: Con
         ],
         progressive: Some(Progressive { file: "progressive.mp4".parse().unwrap(), extension: "mp4".into() }),
         poster: Some("poster.jpg".parse().unwrap()),
+        sprites: Some(sprites()),
+        quality: None,
         duration_millis: 10_000,
         frames: 240,
         created: 1_700_000_000,
@@ -143,12 +146,25 @@ async fn rendition(store: &Store, seed: u8, name: &str, height: u32, source: Con
     manifest
 }
 
+/// One sheet of two pictures.
+fn sprites() -> Sprites {
+    Sprites {
+        sheets: vec!["thumbnails-1.jpg".parse().unwrap()],
+        tile_width: 160,
+        tile_height: 90,
+        columns: 2,
+        rows: 1,
+        interval_millis: 5000,
+        count: 2,
+    }
+}
+
 fn settings(name: &str, height: u32) -> RenditionSettings {
     RenditionSettings {
         name: name.into(),
         video: VideoCodec::H264,
         frame: Frame { width: height * 16 / 9, height },
-        rate: RateControl { crf: 23, max_bits_per_second: 3_000_000, buffer_bits: 6_000_000 },
+        rate: RateControl { crf: 23, max_bits_per_second: 3_000_000, buffer_bits: 6_000_000, target_vmaf: None },
         preset: 5,
         encoder_threads: 1,
         max_frame_rate_milli: None,
@@ -160,7 +176,7 @@ fn settings(name: &str, height: u32) -> RenditionSettings {
             loudness_decilufs: None,
         }),
         captions: false,
-        packaging: Packaging { hls: true, dash: true, file: None, poster: true },
+        packaging: Packaging { hls: true, dash: true, file: None, poster: true, poster_at_percent: 10, sprite: None },
         keyframe_seconds: 2,
         segment_seconds: 2,
     }
@@ -196,6 +212,11 @@ fn track(name: &str, kind: TrackKind, codec: &str, file: &Path, timescale: u32) 
         init_size: starts[0] as u64,
         timescale,
         start_ticks: 0,
+        keyframes: segments
+            .iter()
+            .filter(|_| name == "video")
+            .map(|segment| Segment { size: segment.size / 2, ..*segment })
+            .collect(),
         segments,
         bits_per_second: 500_000,
         peak_bits_per_second: 900_000,
