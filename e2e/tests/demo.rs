@@ -89,7 +89,7 @@ async fn registry(host: IpAddr, folder: &Path) -> anyhow::Result<(Child, SocketA
     let config = folder.join("registry.yml");
     let storage = folder.join("registry");
     let text = format!(
-        "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: '{}'}}}}\nhttp: {{addr: '{address}'}}\n",
+        "version: 0.1\nlog: {{level: fatal}}\nstorage: {{filesystem: {{rootdirectory: '{}'}}}}\nhttp: {{addr: '{address}'}}\n",
         storage.display()
     );
     std::fs::write(&config, text)?;
