@@ -38,8 +38,13 @@ fn egress(seeds: u64) -> Result<(), Box<dyn Error>> {
     for (place, (name, world)) in worlds().into_iter().enumerate() {
         let (target_shares, seeds) =
             if place == 0 { (vec![0.1, 0.2, 1.0], seeds) } else { (vec![1.0], seeds.div_ceil(2)) };
-        let question =
-            EgressQuestion { world, target: Arm::TARGET, target_shares, shares: vec![0.2, 0.35, 0.5, 0.65], seeds };
+        let question = EgressQuestion {
+            world,
+            target: Arm::TARGET,
+            target_shares,
+            shares: vec![0.1, 0.2, 0.35, 0.5, 0.65],
+            seeds,
+        };
         let answer = question.answer(&Progress::silent())?;
         println!("{}", json!({ "world": name, "answer": answer }));
     }

@@ -70,7 +70,7 @@ impl Dialect {
         let mut lines = vec![line(&|place| name(header[place]), "remark")];
         for row in rows {
             if self.blank_lines {
-                lines.push(if self.order[0] % 2 == 0 { String::new() } else { line(&|_| String::new(), "") });
+                lines.push(if self.order[0].is_multiple_of(2) { String::new() } else { line(&|_| String::new(), "") });
             }
             lines.push(line(&|place| row[place].clone(), "12, or so"));
         }
