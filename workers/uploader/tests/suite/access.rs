@@ -34,6 +34,6 @@ async fn a_signed_link_opens_the_playlists_and_all_they_name() {
             }
         }
     }
-    assert_eq!(playlists, 1 + 2 + 1, "the master, two pictures and their one sound");
+    assert_eq!(playlists, 1 + 2 + 2 + 1, "the master, two pictures, their keyframes, and their one sound");
     assert!(segments >= 3 * 6, "{segments}");
 }
