@@ -1,5 +1,5 @@
-//! The piece-level experiments of the documentation: `experiments <egress|shortage|gains> [seeds]`
-//! prints one JSON object a world; `experiments scale [hours]` says how long 1,457 swarms take.
+//! The piece-level experiments of the documentation: `experiments <egress|shortage|gains> [seeds]` prints one JSON object a world,
+//! `shortage [seeds] [first seed]` from another seed on; `experiments scale [hours] [arm]` says how long 1,457 swarms take.
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;
@@ -14,9 +14,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let seeds = arguments.get(2).map_or(Ok(4), |text| text.parse())?;
     match arguments.get(1).map(String::as_str) {
         Some("egress") => egress(seeds),
-        Some("shortage") => shortage(seeds),
+        Some("shortage") => shortage(seeds, arguments.get(3).map_or(Ok(1), |text| text.parse())?),
         Some("gains") => gains(seeds),
-        Some("scale") => scale(seeds),
+        Some("scale") => scale(seeds, arguments.get(3).map(String::as_str)),
         _ => Err("one of egress, shortage, gains and scale is asked for".into()),
     }
 }
@@ -38,8 +38,13 @@ fn egress(seeds: u64) -> Result<(), Box<dyn Error>> {
     for (place, (name, world)) in worlds().into_iter().enumerate() {
         let (target_shares, seeds) =
             if place == 0 { (vec![0.1, 0.2, 1.0], seeds) } else { (vec![1.0], seeds.div_ceil(2)) };
-        let question =
-            EgressQuestion { world, target: Arm::TARGET, target_shares, shares: vec![0.2, 0.35, 0.5, 0.65], seeds };
+        let question = EgressQuestion {
+            world,
+            target: Arm::TARGET,
+            target_shares,
+            shares: vec![0.1, 0.2, 0.35, 0.5, 0.65],
+            seeds,
+        };
         let answer = question.answer(&Progress::silent())?;
         println!("{}", json!({ "world": name, "answer": answer }));
     }
@@ -69,10 +74,14 @@ fn table(name: &str, found: &Comparison) {
             }));
         }
     }
-    println!("{}", json!({ "world": name, "share": found.world.share, "means": means, "differences": differences }));
+    let seeds = (found.first_seed, found.arms.first().map_or(0, |arm| arm.verdicts.len()));
+    println!(
+        "{}",
+        json!({ "world": name, "share": found.world.share, "first_seed": seeds.0, "seeds": seeds.1, "means": means, "differences": differences })
+    );
 }
 
-fn shortage(seeds: u64) -> Result<(), Box<dyn Error>> {
+fn shortage(seeds: u64, first: u64) -> Result<(), Box<dyn Error>> {
     let base = Pieces::default();
     let worlds = [
         ("default", base),
@@ -81,7 +90,7 @@ fn shortage(seeds: u64) -> Result<(), Box<dyn Error>> {
     ];
     for (name, world) in worlds {
         for share in [0.1, 0.2, 0.05] {
-            table(name, &compare(&Pieces { share, ..world }, &ARMS, 1, seeds, &Progress::silent())?);
+            table(name, &compare(&Pieces { share, ..world }, &ARMS, first, seeds, &Progress::silent())?);
         }
     }
     Ok(())
@@ -94,8 +103,8 @@ fn gains(seeds: u64) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The paper's number of swarms with a daily curve of 5 to 65 arrivals a second, one arm after the other.
-fn scale(hours: u64) -> Result<(), Box<dyn Error>> {
+/// The paper's number of swarms with a daily curve of 5 to 65 arrivals a second, one arm after the other or only one.
+fn scale(hours: u64, only: Option<&str>) -> Result<(), Box<dyn Error>> {
     let seconds = hours as f64 * 3600.0;
     let (warm_up, cool_down) = (0.0, 0.0);
     let world = Pieces {
@@ -108,13 +117,15 @@ fn scale(hours: u64) -> Result<(), Box<dyn Error>> {
         share: 0.3,
         ..Pieces::default()
     };
-    for arm in [Arm::Proportional, Arm::Delay, Arm::TARGET] {
+    let arms = [Arm::Proportional, Arm::Delay, Arm::TARGET];
+    for arm in arms.into_iter().filter(|arm| only.is_none_or(|only| arm.name() == only)) {
         let start = std::time::Instant::now();
         let played = play(&world, arm, 1)?;
-        let online = played.leechers + played.seeders;
+        let seconds = start.elapsed().as_secs_f64();
+        let (online, verdict) = (played.leechers + played.seeders, played.verdict());
         println!(
             "{}",
-            json!({ "arm": arm.name(), "hours": hours, "online": online, "seconds": start.elapsed().as_secs_f64() })
+            json!({ "arm": arm.name(), "hours": hours, "online": online, "seconds": seconds, "verdict": verdict })
         );
     }
     Ok(())

@@ -233,6 +233,31 @@ fn bad_tables_are_refused_with_what_to_do() {
 }
 
 #[test]
+fn what_cannot_be_done_is_said_before_anything_is_written() {
+    let desk = Desk::new();
+    desk.put("s.csv", PLAIN).put("none.csv", "id,seeders,leechers,a,b,f\n");
+    assert!(desk.bad(2, "solve --swarms s.csv --capacity -5").contains("'-5' for '--capacity"));
+    assert!(desk.bad(2, "simulate --swarms 0").contains("error: failed to set up the simulation: swarms = 0"));
+    for (out, says) in [(".", "is a directory"), ("nowhere/out.csv", "failed to write nowhere/out.csv: No such file")] {
+        for command in ["solve --swarms s.csv --capacity 5", "compare --swarms s.csv --capacity 5"] {
+            let said = desk.bad(1, &format!("{command} --out {out}"));
+            assert!(said.contains(says) && !said.contains(".videocloud-scheduler-"), "{said}");
+        }
+    }
+    let few = desk.bad(2, "compare --swarms none.csv --capacity 5 --solvers --out out.csv");
+    assert!(few.contains("not on 0 swarms") && !desk.0.path().join("out.csv").exists(), "{few}");
+    // Nothing is 0, not -0.
+    for command in ["solve --swarms none.csv --capacity 0", "compare --swarms none.csv --capacity 0"] {
+        let output = desk.run(command);
+        let said = [output.stdout, output.stderr].concat();
+        assert!(output.status.success() && !String::from_utf8_lossy(&said).contains("-0"), "{command}");
+    }
+    // What a policy would give first is no floor that somebody asked for.
+    let output = desk.run("solve --swarms s.csv --capacity 5 --policy injection-first --out out.csv");
+    assert!(output.status.success() && !String::from_utf8_lossy(&output.stderr).contains("floor"));
+}
+
+#[test]
 fn extremes_have_the_documented_result() {
     let desk = Desk::new();
     // No capacity, nobody there, a lone viewer, one swarm, all alike, floors above the capacity.

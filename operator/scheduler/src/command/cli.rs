@@ -56,11 +56,11 @@ pub(crate) struct PoolArgs {
     pub(crate) clusters: Option<String>,
 
     /// What all clusters may upload together, bytes per second; without --clusters, the capacity of the one there is
-    #[arg(long, value_name = "BYTES_PER_SECOND", value_parser = capacity)]
+    #[arg(long, value_name = "BYTES_PER_SECOND", allow_negative_numbers = true, value_parser = capacity)]
     pub(crate) capacity: Option<BytesPerSecond>,
 
     /// Upload nothing that brings less than this many bytes of download per byte
-    #[arg(long, value_name = "BYTES", default_value_t = 0.0, value_parser = marginal)]
+    #[arg(long, value_name = "BYTES", default_value_t = 0.0, allow_negative_numbers = true, value_parser = marginal)]
     pub(crate) min_marginal: f64,
 }
 
@@ -70,7 +70,7 @@ pub(crate) struct FitArgs {
     /// Samples: id,interval,upload,download,seeders,leechers
     ///
     /// One row per swarm and interval: upload and download are the means of all its peers together in bytes per second, seeders and
-    /// leechers time averages. Intervals are numbers or times, in any order.
+    /// leechers time averages. Intervals are numbered, or given as seconds since any start, in any order.
     #[arg(long, value_name = "FILE")]
     pub(crate) samples: String,
 
@@ -107,7 +107,7 @@ pub(crate) struct SimulateArgs {
     #[arg(long, value_enum, default_value_t = Truth::Law)]
     pub(crate) truth: Truth,
 
-    /// Swarms; 1,457 with the power law and 40 with pieces unless given
+    /// Swarms; 1,457 with the power law and 20 with pieces unless given
     #[arg(long, value_name = "COUNT")]
     pub(crate) swarms: Option<usize>,
 
@@ -120,7 +120,7 @@ pub(crate) struct SimulateArgs {
     pub(crate) worlds: u64,
 
     /// What the cloud may upload with pieces, as a share of the demand
-    #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = marginal)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1, allow_negative_numbers = true, value_parser = share)]
     pub(crate) share: f64,
 
     /// Find the spreads of the laws' parameters that give the paper's multipliers, and play with those
@@ -164,7 +164,7 @@ pub(crate) struct CompareArgs {
     pub(crate) pool: PoolArgs,
 
     /// Rate of each viewer for the objective target, bytes per second
-    #[arg(long, value_name = "BYTES_PER_SECOND", default_value_t = DEFAULT_TARGET, value_parser = target)]
+    #[arg(long, value_name = "BYTES_PER_SECOND", default_value_t = DEFAULT_TARGET, allow_negative_numbers = true, value_parser = target)]
     pub(crate) target_rate: f64,
 
     /// Result: policy,spent,download,multiplier,mean,p10,hungry,served,dev_mu
@@ -247,7 +247,7 @@ pub(crate) struct PolicyArgs {
     pub(crate) objective: ObjectiveName,
 
     /// Rate of each viewer for the objective target, bytes per second
-    #[arg(long, value_name = "BYTES_PER_SECOND", default_value_t = DEFAULT_TARGET, value_parser = target)]
+    #[arg(long, value_name = "BYTES_PER_SECOND", default_value_t = DEFAULT_TARGET, allow_negative_numbers = true, value_parser = target)]
     pub(crate) target_rate: f64,
 }
 
@@ -262,7 +262,7 @@ pub(crate) enum PolicyName {
     Proportional,
     /// The optimum of a model without seeders (Wu, Li, Zhao 2011)
     Ration,
-    /// Seeds for seedless swarms first, the rest in proportion
+    /// What keeps viewers from starving first, the rest in proportion to what playing takes
     InjectionFirst,
 }
 
@@ -297,6 +297,10 @@ fn finite(text: &str) -> Result<f64, String> {
 
 fn marginal(text: &str) -> Result<f64, String> {
     finite(text).and_then(|n| if n >= 0.0 { Ok(n) } else { Err("negative; write bytes from 0 on".to_owned()) })
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    finite(text).and_then(|n| if n >= 0.0 { Ok(n) } else { Err("negative; write a share such as 0.1".to_owned()) })
 }
 
 fn log_price(text: &str) -> Result<f64, String> {

@@ -45,6 +45,8 @@ pub(crate) fn run(args: &CompareArgs) -> Result<(), CommandError> {
         optimal(Objective::Delay),
         optimal(target),
     ];
+    // Whether it can be done is known before anything is written.
+    let contest = if args.solvers { Some(solvers::Contest::of(&named.pool)?) } else { None };
     let mut sink = Sink::open(&args.out)?;
     sink.write("policy,spent,download,multiplier,mean,p10,hungry,served,dev_mu\n")?;
     let mut shown = Vec::new();
@@ -74,7 +76,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<(), CommandError> {
             &shown.iter().map(|(o, rates)| (o.name, &rates[..])).collect::<Vec<_>>(),
         )?;
     }
-    if args.solvers { solvers::run(&named.pool, args.plots.as_deref()) } else { Ok(()) }
+    contest.map_or(Ok(()), |contest| contest.run(args.plots.as_deref()))
 }
 
 fn outcome(name: &'static str, pool: &Pool, found: &Allocation) -> Outcome {
@@ -93,7 +95,10 @@ fn outcome(name: &'static str, pool: &Pool, found: &Allocation) -> Outcome {
     rates.sort_by(|a, b| a.0.total_cmp(&b.0));
     let viewers: f64 = rates.iter().map(|r| r.1).sum();
     let viewers = viewers.max(f64::MIN_POSITIVE);
-    let share = |test: &dyn Fn(f64) -> bool| rates.iter().filter(|r| test(r.0)).map(|r| r.1).sum::<f64>() / viewers;
+    let share = |test: &dyn Fn(f64) -> bool| {
+        let passed = rates.iter().filter(|r| test(r.0));
+        passed.fold(0.0, |sum, r| sum + r.1) / viewers
+    };
     let mut below = 0.0;
     let p10 = rates.iter().find(|r| {
         below += r.1;
@@ -122,12 +127,12 @@ fn spread(swarms: &[Swarm], rates: &[f64]) -> f64 {
 fn print(shown: &[(Outcome, Vec<f64>)]) {
     let head = ["policy", "spent MB/s", "D MB/s", "D/S", "mean kB/s", "p10 kB/s", "hungry %", "served %", "dev_mu"];
     eprintln!(
-        "{:<17}{:>11}{:>10}{:>7}{:>10}{:>10}{:>10}{:>10}{:>9}",
+        "{:<16} {:>10} {:>9} {:>6} {:>9} {:>9} {:>9} {:>9} {:>8}",
         head[0], head[1], head[2], head[3], head[4], head[5], head[6], head[7], head[8]
     );
     for (o, _) in shown {
         eprintln!(
-            "{:<17}{:>11.1}{:>10.1}{:>7.3}{:>10.1}{:>10.1}{:>10.1}{:>10.1}{:>9.3}",
+            "{:<16} {:>10.1} {:>9.1} {:>6.3} {:>9.1} {:>9.1} {:>9.1} {:>9.1} {:>8.3}",
             o.name,
             o.spent / 1e6,
             o.download / 1e6,

@@ -2,19 +2,10 @@
 
 use std::io;
 
+use videocloud_scheduler::simulator::SimulateError;
 use videocloud_scheduler::solver::SolveError;
 
-/// A cell of a table that is not what its column asks for.
-#[derive(Debug, thiserror::Error)]
-#[error("failed to read {file}, line {line}, column `{column}`: {value:?} {problem}; {remedy}")]
-pub(crate) struct CellError {
-    pub(crate) file: String,
-    pub(crate) line: u64,
-    pub(crate) column: &'static str,
-    pub(crate) value: String,
-    pub(crate) problem: String,
-    pub(crate) remedy: String,
-}
+use super::read::TableError;
 
 /// Why the command failed.
 #[derive(Debug, thiserror::Error)]
@@ -22,18 +13,18 @@ pub(crate) enum CommandError {
     /// Flags that do not go together.
     #[error("failed to understand the command line: {0}")]
     Usage(String),
-    /// A wrong cell.
+    /// A table that could not be read.
     #[error(transparent)]
-    Cell(Box<CellError>),
-    /// A table whose header, rows or encoding are wrong.
-    #[error("failed to read {file}{}: {problem}", line.map(|n| format!(", line {n}")).unwrap_or_default())]
-    Table { file: String, line: Option<u64>, problem: String },
+    Table(#[from] TableError),
+    /// A simulation whose numbers are out of range.
+    #[error(transparent)]
+    Simulate(#[from] SimulateError),
     /// Swarms and clusters that do not fit together.
     #[error(transparent)]
     Solve(#[from] SolveError),
-    /// A file that could not be opened or read.
-    #[error("failed to read {file}: {cause}")]
-    Read { file: String, cause: io::Error },
+    /// The tracker could not be followed.
+    #[error("failed to follow the tracker: {0}")]
+    Follow(io::Error),
     /// A file that could not be written.
     #[error("failed to write {file}: {cause}")]
     Write { file: String, cause: io::Error },
@@ -49,16 +40,10 @@ impl CommandError {
     /// 1: a file could not be read or written, or the tracker be asked; 2: usage; 20: bad input, as of the workers.
     pub(crate) const fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage(_) => 2,
-            Self::Cell(_) | Self::Table { .. } | Self::Solve(_) => 20,
-            Self::Read { .. } | Self::Write { .. } | Self::Tracker(_) => 1,
+            Self::Usage(_) | Self::Simulate(_) => 2,
+            Self::Table(TableError::Io { .. }) | Self::Write { .. } | Self::Tracker(_) | Self::Follow(_) => 1,
+            Self::Table(_) | Self::Solve(_) => 20,
             Self::ReaderGone => 0,
         }
-    }
-}
-
-impl From<CellError> for CommandError {
-    fn from(error: CellError) -> Self {
-        Self::Cell(Box::new(error))
     }
 }

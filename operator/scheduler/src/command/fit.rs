@@ -8,8 +8,8 @@ use videocloud_scheduler::units::Audience;
 use super::cli::{FitArgs, Method};
 use super::error::CommandError;
 use super::progress;
-use super::read::{Samples, samples};
-use super::write::{Sink, push_name};
+use super::read::{Input, Samples, samples};
+use super::write::{Sink, counted, push_name};
 
 /// Where a law comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,7 @@ enum Source {
     Clamped,
     /// Too few or too uniform samples: what is usual, corrected by what the samples say.
     Population,
-    /// A lone viewer: no law.
+    /// A lone viewer, or nobody: no law.
     Solo,
 }
 
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &FitArgs) -> Result<(), CommandError> {
     if args.json && args.out == "-" {
         return Err(CommandError::Usage("--json needs the standard output; give --out a file".to_owned()));
     }
-    let read = samples(&args.samples)?;
+    let read = samples(Input::open(&args.samples)?)?;
     let bank = learn(&read);
     let mut summary = Summary { samples: read.samples.len(), swarms: read.ids.len(), ..Summary::default() };
     let mut sink = Sink::open(&args.out)?;
@@ -141,9 +141,9 @@ fn relative_error(law: &PowerLaw, samples: &[Sample]) -> f64 {
 fn report(args: &FitArgs, summary: &Summary) -> Result<(), CommandError> {
     if summary.clamped > 0 {
         eprintln!(
-            "warning: {} swarms have samples that say a or b outside of 0.05 <= a <= 0.9, b >= 0; they were put into the range and \
-             their level solved again (source `clamped`)",
-            summary.clamped
+            "warning: the samples of {} say a or b outside of 0.05 <= a <= 0.9, b >= 0; these were put into the range and the \
+             level solved again (source `clamped`)",
+            counted(summary.clamped, "swarm")
         );
     }
     if args.json {
@@ -152,15 +152,16 @@ fn report(args: &FitArgs, summary: &Summary) -> Result<(), CommandError> {
         sink.write("\n")?;
         return sink.finish();
     }
+    let own = summary.fitted + summary.clamped > 0;
+    let error = if own { format!("; mean relative error {:.1} %", 100.0 * summary.mean_error) } else { String::new() };
     eprintln!(
-        "{} samples of {} swarms: {} fitted, {} clamped, {} by the population, {} lone viewers; mean relative error {:.1} %",
-        summary.samples,
-        summary.swarms,
+        "{} of {}: {} fitted, {} clamped, {} by the population, {} without a law{error}",
+        counted(summary.samples, "sample"),
+        counted(summary.swarms, "swarm"),
         summary.fitted,
         summary.clamped,
         summary.population,
         summary.solo,
-        100.0 * summary.mean_error,
     );
     Ok(())
 }

@@ -7,7 +7,7 @@ use videocloud_scheduler::units::BytesPerSecond;
 
 use super::cli::{PolicyArgs, PolicyName, PoolArgs};
 use super::error::CommandError;
-use super::read;
+use super::read::{self, Input};
 
 /// Name of the one cluster there is without a file of clusters.
 const ONLY: &str = "pool";
@@ -25,7 +25,7 @@ impl Named {
         if args.swarms == "-" && args.clusters.as_deref() == Some("-") {
             return Err(CommandError::Usage("--swarms and --clusters cannot both be the standard input".to_owned()));
         }
-        let clusters = args.clusters.as_deref().map(read::clusters).transpose()?;
+        let clusters = args.clusters.as_deref().map(|path| read::clusters(Input::open(path)?)).transpose()?;
         let supply = match (&clusters, args.capacity) {
             (Some(clusters), capacity) => Supply::clusters(clusters.capacities.clone(), capacity)?,
             (None, Some(capacity)) => Supply::pool(capacity),
@@ -34,7 +34,7 @@ impl Named {
                 return Err(CommandError::Usage(problem.to_owned()));
             }
         };
-        let read::Swarms { ids, swarms } = read::swarms(&args.swarms, clusters.as_ref())?;
+        let read::Swarms { ids, swarms } = read::swarms(Input::open(&args.swarms)?, clusters.as_ref())?;
         let clusters = clusters.map_or_else(|| vec![ONLY.to_owned()], |clusters| clusters.names);
         Ok(Self { ids, clusters, pool: Pool { swarms, supply, min_marginal: args.min_marginal } })
     }

@@ -35,7 +35,7 @@ fn watched<T>(name: &str, work: impl FnOnce(&Progress<'_>) -> Result<T, Simulate
     };
     let found = work(&Progress::new(&listener));
     bar.finish_and_clear();
-    found.map_err(|error| CommandError::Usage(error.to_string()))
+    Ok(found?)
 }
 
 fn print_json(value: &impl Serialize) -> Result<(), CommandError> {

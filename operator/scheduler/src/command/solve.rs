@@ -10,7 +10,7 @@ use videocloud_scheduler::units::BytesPerSecond;
 use super::cli::SolveArgs;
 use super::error::CommandError;
 use super::pool::{Named, marginal, policy};
-use super::write::{Decimals, Sink, push_name};
+use super::write::{Decimals, Sink, counted, push_name};
 
 /// Scaled floors that are named one by one.
 const NAMED_FLOORS: usize = 20;
@@ -106,9 +106,12 @@ fn write(path: &str, named: &Named, parts: &[Part]) -> Result<f64, CommandError>
 }
 
 fn summary(named: &Named, found: &Allocation, parts: &[Part], download: f64, policy: &'static str) -> Summary {
-    let spent: f64 = parts.iter().map(|part| part.rate).sum();
+    // Not `sum`, which is -0 of nothing.
+    let spent = parts.iter().fold(0.0, |sum, part| sum + part.rate);
     let solution = &found.solution;
-    let scaled = solution.scaled.iter().take(NAMED_FLOORS);
+    // Not what a policy would give first of its own accord.
+    let wanted = |swarm: usize| named.pool.swarms[swarm].range(named.pool.min_marginal).0;
+    let scaled: Vec<_> = solution.scaled.iter().filter(|s| s.given < wanted(s.swarm)).collect();
     Summary {
         policy,
         swarms: named.ids.len(),
@@ -123,8 +126,12 @@ fn summary(named: &Named, found: &Allocation, parts: &[Part], download: f64, pol
         warm: solution.warm,
         passes: solution.passes,
         solves: solution.solves,
-        scaled_floors: solution.scaled.len(),
-        scaled: scaled.map(|s| Scaled { id: named.ids[s.swarm].clone(), floor: s.wanted, given: s.given }).collect(),
+        scaled_floors: scaled.len(),
+        scaled: scaled
+            .iter()
+            .take(NAMED_FLOORS)
+            .map(|s| Scaled { id: named.ids[s.swarm].clone(), floor: wanted(s.swarm), given: s.given })
+            .collect(),
     }
 }
 
@@ -132,12 +139,14 @@ fn report(args: &SolveArgs, summary: &Summary) -> Result<(), CommandError> {
     for floor in &summary.scaled {
         eprintln!(
             "warning: swarm {}: its floor of {} B/s does not fit; it gets {} B/s",
-            floor.id, floor.floor, floor.given
+            floor.id.escape_debug(),
+            floor.floor,
+            floor.given
         );
     }
     let more = summary.scaled_floors - summary.scaled.len();
     if more > 0 {
-        eprintln!("warning: {more} more floors do not fit");
+        eprintln!("warning: so it is with {} more", counted(more, "floor"));
     }
     if args.json {
         let text = serde_json::to_string_pretty(summary).unwrap_or_default();
@@ -147,17 +156,16 @@ fn report(args: &SolveArgs, summary: &Summary) -> Result<(), CommandError> {
         return sink.finish();
     }
     eprintln!(
-        "{} swarms, {} clusters, {}: {:.0} of {:.0} B/s spent, {:.0} B/s downloaded, D/S {:.3}; {} prices, {} solves, \
-         duality gap {:.1e}",
-        summary.swarms,
-        summary.clusters,
+        "{}, {}, {}: {:.0} of {:.0} B/s spent, {:.0} B/s downloaded, D/S {:.3}; {}, {}, duality gap {:.1e}",
+        counted(summary.swarms, "swarm"),
+        counted(summary.clusters, "cluster"),
         summary.policy,
         summary.spent,
         summary.capacity,
         summary.download,
         summary.multiplier,
-        summary.prices.len(),
-        summary.solves,
+        counted(summary.prices.len(), "price"),
+        counted(summary.solves as usize, "solve"),
         summary.duality_gap,
     );
     Ok(())

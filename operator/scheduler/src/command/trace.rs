@@ -33,7 +33,7 @@ struct Tally {
 /// Follows the tracker until enough intervals are there or the user stops it; then the file appears.
 pub(crate) fn run(args: &TraceArgs) -> Result<(), CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|cause| CommandError::Read { file: "the tracker".to_owned(), cause })?;
+    let runtime = runtime.map_err(CommandError::Follow)?;
     let mut sink = Sink::open(&args.out)?;
     sink.write("id,interval,upload,download,seeders,leechers\n")?;
     let tally = runtime.block_on(follow(args, &mut sink))?;
@@ -78,7 +78,7 @@ async fn follow(args: &TraceArgs, sink: &mut Sink) -> Result<Tally, CommandError
         let answer = tokio::select! {
             answer = step => answer,
             stopped = tokio::signal::ctrl_c() => {
-                stopped.map_err(|cause| CommandError::Read { file: "signals".to_owned(), cause })?;
+                stopped.map_err(CommandError::Follow)?;
                 break;
             }
         };

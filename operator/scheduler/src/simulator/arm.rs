@@ -15,7 +15,7 @@ pub enum Arm {
     Proportional,
     /// The optimum of a model without seeders.
     Ration,
-    /// Seeds for seedless swarms first, then in proportion.
+    /// What keeps viewers from starving first, then in proportion to what playing takes.
     InjectionFirst,
     /// The largest total download: FIFA of the paper.
     Multiplier,

@@ -9,6 +9,7 @@ use super::drawings;
 use crate::command::error::CommandError;
 use crate::command::plot::Line;
 use crate::command::progress;
+use crate::command::write::counted;
 
 /// Above this many swarms FA's quadratic time is no longer a comparison.
 const MOST: usize = 20_000;
@@ -27,45 +28,61 @@ const PAPER: [Solver; 3] = [
     ("hill-climbing", ITERATIONS, hill_climbing),
 ];
 
-/// Runs the solvers, prints a table and perhaps draws.
-pub(super) fn run(pool: &Pool, plots: Option<&str>) -> Result<(), CommandError> {
-    let capacity = pool.supply.total().get();
-    let wanted = |swarm: &&Swarm| !swarm.audience.is_idle() && !swarm.audience.is_solo();
-    let demand = |swarm: &Swarm| Demand { lo: 0.0, hi: capacity, ..Demand::of(swarm, Objective::Multiplier, 0.0) };
-    let demands: Vec<Demand> = pool.swarms.iter().filter(wanted).map(demand).collect();
-    let demands: Vec<Demand> = demands.into_iter().filter(|d| d.step().is_none()).collect();
-    if demands.len() < 2 || demands.len() > MOST || capacity <= 0.0 {
-        let problem =
-            format!("--solvers compares on 2 to {MOST} swarms with a law and some capacity, not on {}", demands.len());
-        return Err(CommandError::Usage(problem));
-    }
-    let blocks = vec![0; demands.len()];
-    let total = |rates: &[f64]| demands.iter().zip(rates).map(|(d, &s)| d.utility(s)).sum::<f64>();
-    let curves = Curves::new(demands.iter().copied(), capacity, Quantum::for_capacity(capacity));
-    let mut rates = vec![0.0; demands.len()];
-    let price = one_price(&curves, capacity, None, &mut rates);
-    let best = total(&rates);
-    let deviation = |rates: &[f64]| marginal_deviation(&demands, rates, &blocks, 0.0);
-    let equal = deviation(&vec![capacity / demands.len() as f64; demands.len()]);
+/// What the solvers share.
+pub(super) struct Contest {
+    demands: Vec<Demand>,
+    capacity: f64,
+}
 
-    eprintln!("\n{:<28}{:>11}{:>10}{:>10}{:>13}", "solver", "iterations", "passes", "dev_mu", "below best");
-    let row = |name: &str, iterations: usize, passes: usize, rates: &[f64]| {
-        let below = 1.0 - total(rates) / best;
-        eprintln!("{name:<28}{iterations:>11}{passes:>10}{:>10.1e}{below:>13.1e}", deviation(rates));
-    };
-    row("one price (exact)", price.passes as usize, price.passes as usize, &rates);
-    let points = vec![(1.0, equal), (f64::from(price.passes), deviation(&rates).max(1e-12))];
-    let mut lines = vec![Line { name: "one price (exact)".to_owned(), points, marks: true }];
-    let bar = progress::steps("the paper's solvers");
-    bar.set_length(PAPER.len() as u64);
-    for (name, iterations, solve) in PAPER {
-        let found = solve(&demands, capacity, Stop { deviation: DEVIATION, iterations });
-        row(name, found.iterations, found.passes, &found.rates);
-        lines.push(line(name, &found, equal));
-        bar.inc(1);
+impl Contest {
+    /// The swarms with a law, if there are not too few or too many.
+    pub(super) fn of(pool: &Pool) -> Result<Self, CommandError> {
+        let capacity = pool.supply.total().get();
+        let wanted = |swarm: &&Swarm| !swarm.audience.is_idle() && !swarm.audience.is_solo();
+        let demand = |swarm: &Swarm| Demand { lo: 0.0, hi: capacity, ..Demand::of(swarm, Objective::Multiplier, 0.0) };
+        let demands: Vec<Demand> = pool.swarms.iter().filter(wanted).map(demand).collect();
+        let demands: Vec<Demand> = demands.into_iter().filter(|d| d.step().is_none()).collect();
+        if demands.len() < 2 || demands.len() > MOST || capacity <= 0.0 {
+            let found = counted(demands.len(), "swarm");
+            let problem = format!(
+                "--solvers compares on 2 to {MOST} swarms with a law and some capacity, not on {found} and {capacity} B/s"
+            );
+            return Err(CommandError::Usage(problem));
+        }
+        Ok(Self { demands, capacity })
     }
-    bar.finish_and_clear();
-    plots.map_or(Ok(()), |folder| drawings::convergence(folder, lines))
+
+    /// Runs the solvers, prints a table and perhaps draws.
+    pub(super) fn run(&self, plots: Option<&str>) -> Result<(), CommandError> {
+        let Self { ref demands, capacity } = *self;
+        let blocks = vec![0; demands.len()];
+        let total = |rates: &[f64]| demands.iter().zip(rates).map(|(d, &s)| d.utility(s)).sum::<f64>();
+        let curves = Curves::new(demands.iter().copied(), capacity, Quantum::for_capacity(capacity));
+        let mut rates = vec![0.0; demands.len()];
+        let price = one_price(&curves, capacity, None, &mut rates);
+        let best = total(&rates);
+        let deviation = |rates: &[f64]| marginal_deviation(demands, rates, &blocks, 0.0);
+        let equal = deviation(&vec![capacity / demands.len() as f64; demands.len()]);
+
+        eprintln!("\n{:<28}{:>11}{:>10}{:>10}{:>13}", "solver", "iterations", "passes", "dev_mu", "below best");
+        let row = |name: &str, iterations: usize, passes: usize, rates: &[f64]| {
+            let below = 1.0 - total(rates) / best;
+            eprintln!("{name:<28}{iterations:>11}{passes:>10}{:>10.1e}{below:>13.1e}", deviation(rates));
+        };
+        row("one price (exact)", price.passes as usize, price.passes as usize, &rates);
+        let points = vec![(1.0, equal), (f64::from(price.passes), deviation(&rates).max(1e-12))];
+        let mut lines = vec![Line { name: "one price (exact)".to_owned(), points, marks: true }];
+        let bar = progress::steps("the paper's solvers");
+        bar.set_length(PAPER.len() as u64);
+        for (name, iterations, solve) in PAPER {
+            let found = solve(demands, capacity, Stop { deviation: DEVIATION, iterations });
+            row(name, found.iterations, found.passes, &found.rates);
+            lines.push(line(name, &found, equal));
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+        plots.map_or(Ok(()), |folder| drawings::convergence(folder, lines))
+    }
 }
 
 /// The trace of a run over its passes, thinned evenly on a logarithmic scale.

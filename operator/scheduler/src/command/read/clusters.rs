@@ -6,8 +6,7 @@ use videocloud_scheduler::model::MAX_CLUSTERS;
 use videocloud_scheduler::units::BytesPerSecond;
 
 use super::number::capacity;
-use super::{Column, Table};
-use crate::command::error::CommandError;
+use super::{Column, Input, Table, TableError};
 
 const COLUMNS: [Column; 2] = [Column::required("id"), Column::required("capacity")];
 
@@ -21,8 +20,8 @@ pub(crate) struct Clusters {
 }
 
 /// Reads the clusters.
-pub(crate) fn clusters(path: &str) -> Result<Clusters, CommandError> {
-    let mut table = Table::open(path, &COLUMNS)?;
+pub(crate) fn clusters(input: Input) -> Result<Clusters, TableError> {
+    let mut table = Table::new(input, &COLUMNS)?;
     let mut found = Clusters::default();
     while let Some(row) = table.next()? {
         let name = row.text("id")?.to_owned();
@@ -52,7 +51,7 @@ pub(crate) fn clusters(path: &str) -> Result<Clusters, CommandError> {
     if found.names.is_empty() {
         let problem =
             "it names no cluster; give each cluster a row, or leave --clusters out and give --capacity".to_owned();
-        return Err(CommandError::Table { file: path.to_owned(), line: None, problem });
+        return Err(table.refuse(None, problem));
     }
     Ok(found)
 }

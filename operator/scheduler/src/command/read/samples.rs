@@ -6,8 +6,7 @@ use videocloud_scheduler::estimator::{Sample, SwarmId};
 use videocloud_scheduler::units::{Audience, BytesPerSecond};
 
 use super::swarms::in_range;
-use super::{Column, Table};
-use crate::command::error::{CellError, CommandError};
+use super::{CellError, Column, Input, Table, TableError};
 
 const COLUMNS: [Column; 6] = [
     Column::required("id"),
@@ -27,8 +26,8 @@ pub(crate) struct Samples {
 }
 
 /// Reads the samples. Intervals may be numbers of intervals or times: they count in units of the smallest step.
-pub(crate) fn samples(path: &str) -> Result<Samples, CommandError> {
-    let mut table = Table::open(path, &COLUMNS)?;
+pub(crate) fn samples(input: Input) -> Result<Samples, TableError> {
+    let mut table = Table::new(input, &COLUMNS)?;
     let mut places: HashMap<String, u32> = HashMap::new();
     let mut found = Samples::default();
     let mut times: Vec<(f64, u64)> = Vec::new();
@@ -48,7 +47,7 @@ pub(crate) fn samples(path: &str) -> Result<Samples, CommandError> {
         };
         let rate = |column| {
             let number = in_range(&row, column, row.number(column)?, BytesPerSecond::MAX.get(), "is no rate")?;
-            Ok::<_, CommandError>(BytesPerSecond::clamped(number))
+            Ok::<_, TableError>(BytesPerSecond::clamped(number))
         };
         let peers = |column| in_range(&row, column, row.number(column)?, 1e12, "is no number of peers");
         let audience = Audience::new(peers("seeders")?, peers("leechers")?)
@@ -57,12 +56,12 @@ pub(crate) fn samples(path: &str) -> Result<Samples, CommandError> {
         times.push((time, row.line));
         found.samples.push(Sample::new(SwarmId(swarm), 0, rate("upload")?, rate("download")?, audience));
     }
-    number(path, &mut found, &times)?;
+    number(&table, &mut found, &times)?;
     Ok(found)
 }
 
 /// Numbers the intervals, and sorts by swarm and time.
-fn number(path: &str, found: &mut Samples, times: &[(f64, u64)]) -> Result<(), CommandError> {
+fn number(table: &Table<'_>, found: &mut Samples, times: &[(f64, u64)]) -> Result<(), TableError> {
     let mut order: Vec<usize> = (0..times.len()).collect();
     let key = |&i: &usize| (found.samples[i].swarm, times[i].0);
     order.sort_by(|a, b| key(a).0.cmp(&key(b).0).then(key(a).1.total_cmp(&key(b).1)));
@@ -72,7 +71,7 @@ fn number(path: &str, found: &mut Samples, times: &[(f64, u64)]) -> Result<(), C
             let gap = times[pair[1]].0 - times[pair[0]].0;
             if gap == 0.0 {
                 let (first, again) = (times[pair[0]].1, times[pair[1]].1);
-                let file = if path == "-" { "the standard input" } else { path }.to_owned();
+                let file = table.file.clone();
                 let problem = format!("has a sample of the same swarm on line {} already", first.min(again));
                 let remedy = "give every swarm one sample in an interval".to_owned();
                 let value = times[pair[1]].0.to_string();

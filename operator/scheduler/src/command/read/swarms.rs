@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use videocloud_scheduler::model::{ClusterSet, LawError, PowerLaw, SoloLaw, Swarm, SwarmLaw};
 use videocloud_scheduler::units::{Audience, BytesPerSecond, Weight};
 
-use super::{Clusters, Column, Row, Table};
-use crate::command::error::{CellError, CommandError};
+use super::{CellError, Clusters, Column, Input, Row, Table, TableError};
 
 const COLUMNS: [Column; 10] = [
     Column::required("id"),
@@ -29,8 +28,8 @@ pub(crate) struct Swarms {
 }
 
 /// Reads the swarms; without clusters no swarm may name any.
-pub(crate) fn swarms(path: &str, clusters: Option<&Clusters>) -> Result<Swarms, CommandError> {
-    let mut table = Table::open(path, &COLUMNS)?;
+pub(crate) fn swarms(input: Input, clusters: Option<&Clusters>) -> Result<Swarms, TableError> {
+    let mut table = Table::new(input, &COLUMNS)?;
     let mut found = Swarms::default();
     let mut lines = Vec::new();
     while let Some(row) = table.next()? {
@@ -42,15 +41,15 @@ pub(crate) fn swarms(path: &str, clusters: Option<&Clusters>) -> Result<Swarms, 
         found.ids.push(id.to_owned());
         lines.push(row.line);
     }
-    distinct(path, &found.ids, &lines)?;
+    distinct(&table, &found.ids, &lines)?;
     Ok(found)
 }
 
-fn distinct(path: &str, ids: &[String], lines: &[u64]) -> Result<(), CommandError> {
+fn distinct(table: &Table<'_>, ids: &[String], lines: &[u64]) -> Result<(), TableError> {
     let mut seen: HashMap<&str, u64> = HashMap::with_capacity(ids.len());
     for (id, &line) in ids.iter().zip(lines) {
         if let Some(first) = seen.insert(id, line) {
-            let file = if path == "-" { "the standard input" } else { path }.to_owned();
+            let file = table.file.clone();
             let problem = format!("is on line {first} already");
             let remedy = "give every swarm one row".to_owned();
             return Err(CellError { file, line, column: "id", value: id.clone(), problem, remedy }.into());
@@ -59,7 +58,7 @@ fn distinct(path: &str, ids: &[String], lines: &[u64]) -> Result<(), CommandErro
     Ok(())
 }
 
-fn swarm(row: &Row<'_>, clusters: Option<&Clusters>) -> Result<Swarm, CommandError> {
+fn swarm(row: &Row<'_>, clusters: Option<&Clusters>) -> Result<Swarm, TableError> {
     let peers = |column| in_range(row, column, row.number(column)?, 1e12, "is no number of peers");
     let audience = Audience::new(peers("seeders")?, peers("leechers")?)
         .map_err(|error| row.refuse("leechers", &error.to_string(), "write a number of peers"))?;
@@ -75,7 +74,7 @@ fn swarm(row: &Row<'_>, clusters: Option<&Clusters>) -> Result<Swarm, CommandErr
 }
 
 /// The law; a lone viewer without seeds and a swarm without leechers need none.
-fn law(row: &Row<'_>, audience: Audience) -> Result<SwarmLaw, CommandError> {
+fn law(row: &Row<'_>, audience: Audience) -> Result<SwarmLaw, TableError> {
     let lawless = audience.is_solo() || audience.is_idle();
     if lawless && row.text("a")?.is_empty() && row.text("b")?.is_empty() && row.text("f")?.is_empty() {
         return Ok(SwarmLaw::Solo(SoloLaw));
@@ -93,7 +92,7 @@ fn law(row: &Row<'_>, audience: Audience) -> Result<SwarmLaw, CommandError> {
     })
 }
 
-fn rate(row: &Row<'_>, column: &'static str) -> Result<Option<BytesPerSecond>, CommandError> {
+fn rate(row: &Row<'_>, column: &'static str) -> Result<Option<BytesPerSecond>, TableError> {
     let Some(number) = row.optional(column)? else { return Ok(None) };
     let number = in_range(row, column, number, BytesPerSecond::MAX.get(), "is no rate")?;
     Ok(Some(BytesPerSecond::clamped(number)))
@@ -105,7 +104,7 @@ pub(super) fn in_range(
     number: f64,
     most: f64,
     problem: &str,
-) -> Result<f64, CommandError> {
+) -> Result<f64, TableError> {
     if (0.0..=most).contains(&number) {
         return Ok(number);
     }
@@ -114,7 +113,7 @@ pub(super) fn in_range(
 }
 
 /// Names separated by semicolons; an empty cell is every cluster.
-fn mask(row: &Row<'_>, clusters: Option<&Clusters>) -> Result<ClusterSet, CommandError> {
+fn mask(row: &Row<'_>, clusters: Option<&Clusters>) -> Result<ClusterSet, TableError> {
     let text = row.text("clusters")?;
     if text.is_empty() {
         return Ok(ClusterSet::ALL);
@@ -129,7 +128,8 @@ fn mask(row: &Row<'_>, clusters: Option<&Clusters>) -> Result<ClusterSet, Comman
     let mut set = ClusterSet::NONE;
     for name in text.split(';').map(str::trim).filter(|name| !name.is_empty()) {
         let Some(&place) = clusters.places.get(name) else {
-            let known: Vec<&str> = clusters.names.iter().take(8).map(String::as_str).collect();
+            let known: Vec<String> =
+                clusters.names.iter().take(8).map(|name| name.escape_debug().to_string()).collect();
             let more = if clusters.names.len() > known.len() { ", ..." } else { "" };
             let problem = format!("names the cluster {name:?}, which is not in the file of clusters");
             return Err(row.refuse("clusters", &problem, &format!("known are {}{more}", known.join(", "))));

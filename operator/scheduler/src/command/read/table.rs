@@ -3,14 +3,13 @@
 //! A header is required; columns may stand in any order. Quotes, CRLF, a byte order mark and blank lines
 //! are understood; a row of another length than the header is refused.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 
-use csv::{ByteRecord, ReaderBuilder, Trim};
+use csv::{ByteRecord, ReaderBuilder};
 use indicatif::ProgressBar;
 
-use crate::command::error::{CellError, CommandError};
-use crate::command::progress;
+use super::lines::Lines;
+use super::{CellError, Input, TableError};
 
 /// What `fit` tells of its laws beside them; `solve` reads the same file and does not need it.
 const FITTED: [&str; 3] = ["samples", "a_error", "source"];
@@ -34,44 +33,36 @@ impl Column {
 
 /// An open file whose header was read.
 pub(crate) struct Table<'a> {
-    file: String,
+    pub(super) file: String,
     columns: &'a [Column],
     /// By column, its place in the file.
     places: Vec<Option<usize>>,
     width: usize,
-    reader: csv::Reader<Box<dyn Read>>,
+    reader: csv::Reader<Lines<Box<dyn Read>>>,
     record: ByteRecord,
+    /// Whether a cell of the record goes over several lines.
+    spreads: bool,
     bar: ProgressBar,
+    warn: fn(&str),
 }
 
 impl<'a> Table<'a> {
-    /// Opens a file, or the standard input for `-`.
-    pub(crate) fn open(path: &str, columns: &'a [Column]) -> Result<Self, CommandError> {
-        if path == "-" {
-            return Self::new("the standard input", columns, Box::new(io::stdin()), ProgressBar::hidden());
-        }
-        let failed = |cause| CommandError::Read { file: path.to_owned(), cause };
-        let file = File::open(path).map_err(failed)?;
-        let bar = progress::bytes(path, file.metadata().map_err(failed)?.len());
-        let reader = bar.wrap_read(file);
-        Self::new(path, columns, Box::new(reader), bar)
-    }
-
-    fn new(file: &str, columns: &'a [Column], from: Box<dyn Read>, bar: ProgressBar) -> Result<Self, CommandError> {
+    /// Reads the header.
+    pub(crate) fn new(input: Input, columns: &'a [Column]) -> Result<Self, TableError> {
+        let Input { name: file, bytes, bar, warn } = input;
         let mut builder = ReaderBuilder::new();
-        let reader =
-            builder.has_headers(false).flexible(true).trim(Trim::All).buffer_capacity(1 << 20).from_reader(from);
+        let reader = builder.has_headers(false).flexible(true).buffer_capacity(1 << 20).from_reader(Lines::new(bytes));
         let (places, record) = (vec![None; columns.len()], ByteRecord::new());
-        let mut table = Self { file: file.to_owned(), columns, places, width: 0, reader, record, bar };
+        let mut table = Self { file, columns, places, width: 0, reader, record, spreads: false, bar, warn };
         table.header()?;
         Ok(table)
     }
 
-    fn refuse(&self, line: Option<u64>, problem: String) -> CommandError {
-        CommandError::Table { file: self.file.clone(), line, problem }
+    pub(super) fn refuse(&self, line: Option<u64>, problem: String) -> TableError {
+        TableError::Form { file: self.file.clone(), line, problem }
     }
 
-    fn header(&mut self) -> Result<(), CommandError> {
+    fn header(&mut self) -> Result<(), TableError> {
         let wanted = || {
             let name = |c: &Column| if c.required { c.name.to_owned() } else { format!("[{}]", c.name) };
             self.columns.iter().map(name).collect::<Vec<_>>().join(",")
@@ -107,17 +98,23 @@ impl<'a> Table<'a> {
             return Err(self.refuse(Some(line), format!("{what}; its first line must name the columns: {}", wanted())));
         }
         for name in unknown {
-            eprintln!("warning: {}: column `{name}` is not known and not used; known are {}", self.file, wanted());
+            let name = name.escape_debug();
+            (self.warn)(&format!("{}: column `{name}` is not known and not used; known are {}", self.file, wanted()));
         }
         Ok(())
     }
 
     /// Moves to the next line that is not blank and returns its number.
-    fn advance(&mut self) -> Result<Option<u64>, CommandError> {
+    fn advance(&mut self) -> Result<Option<u64>, TableError> {
         loop {
             match self.reader.read_byte_record(&mut self.record) {
                 Ok(true) => {
-                    let line = self.record.position().map_or(0, csv::Position::line);
+                    // The record's own position is that of blank lines before it.
+                    let before = self.record.position().map_or(0, csv::Position::line);
+                    let within = self.record.as_slice().iter().filter(|&&byte| byte == b'\n').count() as u64;
+                    let line = self.reader.position().line().saturating_sub(1 + within).max(before);
+                    self.spreads = within > 0;
+                    self.record.trim();
                     if self.record.iter().any(|cell| !cell.is_empty()) {
                         return Ok(Some(line));
                     }
@@ -129,7 +126,7 @@ impl<'a> Table<'a> {
                 Err(error) => {
                     let line = error.position().map(csv::Position::line);
                     return Err(match error.into_kind() {
-                        csv::ErrorKind::Io(cause) => CommandError::Read { file: self.file.clone(), cause },
+                        csv::ErrorKind::Io(cause) => TableError::Io { file: self.file.clone(), cause },
                         other => self.refuse(line, format!("{other:?}")),
                     });
                 }
@@ -138,14 +135,18 @@ impl<'a> Table<'a> {
     }
 
     /// The next row.
-    pub(crate) fn next(&mut self) -> Result<Option<Row<'_>>, CommandError> {
+    pub(crate) fn next(&mut self) -> Result<Option<Row<'_>>, TableError> {
         let Some(line) = self.advance()? else { return Ok(None) };
         if self.record.len() != self.width {
             let (found, width) = (self.record.len(), self.width);
-            return Err(self.refuse(
-                Some(line),
-                format!("it has {found} cells where the header has {width}; add or remove cells, or quote a cell that holds a comma"),
-            ));
+            let cells = if found == 1 { "cell" } else { "cells" };
+            let remedy = if self.spreads {
+                "is a quote left open?"
+            } else {
+                "add or remove cells, or quote a cell that holds a comma"
+            };
+            let problem = format!("it has {found} {cells} where the header has {width}; {remedy}");
+            return Err(self.refuse(Some(line), problem));
         }
         Ok(Some(Row { table: self, line }))
     }
@@ -160,14 +161,14 @@ pub(crate) struct Row<'a> {
 
 impl Row<'_> {
     /// The trimmed text of a column of the table; empty where the file lacks the column.
-    pub(crate) fn text(&self, column: &'static str) -> Result<&str, CommandError> {
+    pub(crate) fn text(&self, column: &'static str) -> Result<&str, TableError> {
         let place = self.table.columns.iter().position(|c| c.name == column).and_then(|at| self.table.places[at]);
         let Some(bytes) = place.map(|place| &self.table.record[place]) else { return Ok("") };
         std::str::from_utf8(bytes).map_err(|_| self.refuse(column, "is not UTF-8", "save the file as UTF-8"))
     }
 
     /// The error of a cell.
-    pub(crate) fn refuse(&self, column: &'static str, problem: &str, remedy: &str) -> CommandError {
+    pub(crate) fn refuse(&self, column: &'static str, problem: &str, remedy: &str) -> TableError {
         let place = self.table.columns.iter().position(|c| c.name == column).and_then(|at| self.table.places[at]);
         let value = place.map(|place| String::from_utf8_lossy(&self.table.record[place]).into_owned());
         let mut value = value.unwrap_or_default();
@@ -179,7 +180,7 @@ impl Row<'_> {
     }
 
     /// A number that must be there.
-    pub(crate) fn number(&self, column: &'static str) -> Result<f64, CommandError> {
+    pub(crate) fn number(&self, column: &'static str) -> Result<f64, TableError> {
         match self.optional(column)? {
             Some(number) => Ok(number),
             None => Err(self.refuse(column, "is empty", "every row needs a number here")),
@@ -187,7 +188,7 @@ impl Row<'_> {
     }
 
     /// A finite number, or nothing for an empty cell.
-    pub(crate) fn optional(&self, column: &'static str) -> Result<Option<f64>, CommandError> {
+    pub(crate) fn optional(&self, column: &'static str) -> Result<Option<f64>, TableError> {
         let text = self.text(column)?;
         if text.is_empty() {
             return Ok(None);

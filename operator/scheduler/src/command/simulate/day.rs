@@ -94,7 +94,7 @@ fn write(path: &str, played: &[DayResult]) -> Result<(), CommandError> {
 
 /// The swarms of the period with the most to share, with their true laws.
 fn pool(path: &str, day: &Day, seed: u64) -> Result<(), CommandError> {
-    let trace = Trace::draw(day, seed).map_err(|error| CommandError::Usage(error.to_string()))?;
+    let trace = Trace::draw(day, seed)?;
     let busiest = (0..trace.periods()).max_by(|&a, &b| trace.capacity[a].total_cmp(&trace.capacity[b])).unwrap_or(0);
     let mut sink = Sink::open(path)?;
     sink.write("id,seeders,leechers,a,b,f\n")?;

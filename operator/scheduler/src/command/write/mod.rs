@@ -16,3 +16,8 @@ pub(crate) fn push_name(row: &mut String, name: &str) {
         row.push_str(name);
     }
 }
+
+/// A number of things, for people.
+pub(crate) fn counted(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}

@@ -69,13 +69,18 @@ fn open(path: &str) -> io::Result<To> {
         return Ok(To::Device(BufWriter::new(OpenOptions::new().write(true).open(path)?)));
     }
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    if !fs::metadata(folder)?.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
     let mut builder = tempfile::Builder::new();
     let fresh = new_file_permissions();
     let builder = match present.map(|meta| meta.permissions()).or(fresh) {
         Some(permissions) => builder.permissions(permissions),
         None => &mut builder,
     };
-    let file = builder.prefix(".videocloud-scheduler-").tempfile_in(folder)?;
+    // Without the name of the temporary file, which nobody asked for.
+    let plain = |error: io::Error| io::Error::from(error.kind());
+    let file = builder.prefix(".videocloud-scheduler-").tempfile_in(folder).map_err(plain)?;
     Ok(To::File(BufWriter::with_capacity(1 << 20, file), path))
 }
 

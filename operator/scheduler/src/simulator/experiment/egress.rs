@@ -120,22 +120,66 @@ impl FrontierPoint {
     }
 }
 
-/// Egress of the target over the egress with which the other arm, by its capacities, serves
-/// the same share: interpolated between two of them, resampled over seeds.
+/// Egress of the target over the egress with which the other arm, by its capacities, serves the same share: interpolated between two of
+/// them, resampled over seeds. None where the target serves fewer or more than any capacity that was played.
 fn ratio(target: &FrontierPoint, others: &[&FrontierPoint], seeds: usize) -> Option<Interval> {
-    let needed = |picked: &[usize]| {
-        let served = target.mean(picked, |v| v.served);
-        let curve: Vec<(f64, f64)> =
-            others.iter().map(|p| (p.mean(picked, |v| v.served), p.mean(picked, |v| v.egress))).collect();
-        curve.windows(2).find(|pair| pair[0].0 <= served && served <= pair[1].0).map(|pair| {
-            let ((low, from), (high, to)) = (pair[0], pair[1]);
-            from + (to - from) * (served - low) / (high - low).max(f64::MIN_POSITIVE)
-        })
+    let served = |picked: &[usize]| target.mean(picked, |v| v.served);
+    let curve = |picked: &[usize]| -> Vec<(f64, f64)> {
+        others.iter().map(|p| (p.mean(picked, |v| v.served), p.mean(picked, |v| v.egress))).collect()
     };
     let everyone: Vec<usize> = (0..seeds).collect();
-    needed(&everyone)?;
+    between(&curve(&everyone), served(&everyone))?;
     let spent = |picked: &[usize]| target.mean(picked, |v| v.egress);
-    // A resample that leaves the curve counts as the end it left it at.
-    let last = |picked: &[usize]| others.last().map_or(f64::NAN, |p| p.mean(picked, |v| v.egress));
-    Some(Interval::of_statistic(seeds, |picked| spent(picked) / needed(picked).unwrap_or_else(|| last(picked))))
+    Some(Interval::of_statistic(seeds, |picked| spent(picked) / needed(&curve(picked), served(picked))))
+}
+
+/// The egress at which a curve of (served, egress) by ascending capacity reaches this share of viewers; none beyond its ends.
+fn between(curve: &[(f64, f64)], served: f64) -> Option<f64> {
+    curve.windows(2).find(|pair| pair[0].0 <= served && served <= pair[1].0).map(|pair| {
+        let ((low, from), (high, to)) = (pair[0], pair[1]);
+        from + (to - from) * (served - low) / (high - low).max(f64::MIN_POSITIVE)
+    })
+}
+
+/// The same for a resample, which counts as the end of the curve it lies beyond: the smallest capacity where even that serves more, the
+/// largest where no capacity serves so many.
+fn needed(curve: &[(f64, f64)], served: f64) -> f64 {
+    let beyond = || curve.iter().find(|point| point.0 > served).or(curve.last()).map_or(f64::NAN, |point| point.1);
+    between(curve, served).unwrap_or_else(beyond)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CURVE: [(f64, f64); 3] = [(0.4, 0.2), (0.6, 0.35), (0.9, 0.5)];
+
+    #[test]
+    fn a_share_beyond_the_curve_counts_as_the_end_it_lies_beyond() {
+        assert_eq!(between(&CURVE, 0.3), None);
+        assert_eq!(between(&CURVE, 0.95), None);
+        assert_eq!(needed(&CURVE, 0.3), 0.2);
+        assert_eq!(needed(&CURVE, 0.95), 0.5);
+        assert!((needed(&CURVE, 0.5) - 0.275).abs() < 1e-12);
+        assert_eq!((needed(&CURVE, 0.4), needed(&CURVE, 0.9)), (0.2, 0.5));
+        // Two capacities that serve alike.
+        assert_eq!(needed(&[(0.5, 0.2), (0.5, 0.3)], 0.5), 0.2);
+    }
+
+    /// Two seeds that serve (0.5, 0.9) of the viewers for 0.2 of egress, against curves on which the first needs less than was played.
+    #[test]
+    fn no_resample_makes_a_saving_out_of_nothing() {
+        let verdict = |served: f64, egress: f64| Verdict { served, egress, ..Verdict::default() };
+        let point = |served: [f64; 2], egress: f64| {
+            FrontierPoint::of(Arm::Proportional, egress, &served.map(|served| verdict(served, egress)))
+        };
+        let target = point([0.5, 0.9], 0.2);
+        let (small, large) = (point([0.6, 0.6], 0.2), point([0.95, 0.95], 0.8));
+        let found = ratio(&target, &[&small, &large], 2);
+        // At best all resamples are the second seed, which needs 0.2 + 0.6 (0.3 / 0.35); at worst all are the first, which needs 0.2.
+        let best = 0.2 / (0.2 + 0.6 * (0.3 / 0.35));
+        let found = found.map(|interval| (interval.low, interval.high));
+        assert!(found.is_some_and(|(low, high)| (low - best).abs() < 1e-12 && (high - 1.0).abs() < 1e-12), "{found:?}");
+        assert_eq!(ratio(&point([0.1, 0.1], 0.2), &[&small, &large], 2), None);
+    }
 }
