@@ -1,5 +1,6 @@
 //! Does the clock of a stream jump? Where a recording ends and another follows, or an encoder was started anew, time steps back or
-//! leaps. A player goes on regardless; a file that keeps such times would show hours of nothing.
+//! leaps. A player goes on regardless; a file that keeps such times would show hours of nothing. Times before zero, as they are read
+//! before a 33-bit clock runs over, would be taken for hidden ones.
 
 use std::path::Path;
 
@@ -49,6 +50,9 @@ pub(super) async fn clock_jumps(
 }
 
 fn course(packets: &[Packet], scale: f64) -> Course {
+    if packets.iter().filter_map(|packet| packet.pts).any(|time| time < 0) {
+        return Course::StepsBack;
+    }
     let times: Vec<i64> = packets.iter().filter_map(|packet| packet.dts.or(packet.pts)).collect();
     let mut steps: Vec<i64> = times.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
     if steps.iter().any(|step| *step < 0) {
@@ -86,5 +90,6 @@ mod tests {
         assert_eq!(of(&[0, 1, 2, 300, 301]), Course::Leaps);
         assert_eq!(of(&[0, 300, 600, 900]), Course::Steady, "slides");
         assert_eq!(of(&[5000, 5001, 5002, 0, 1]), Course::StepsBack);
+        assert_eq!(of(&[-2, -1, 0, 1]), Course::StepsBack, "the clock runs over");
     }
 }

@@ -87,6 +87,10 @@ async fn a_clock_that_jumps_is_made_one() {
         let step = i64::from(report.timescale) / 25;
         assert!(ticks.windows(2).all(|pair| (pair[1] - pair[0] - step).abs() <= 1), "{name}: {ticks:?}");
     }
+    // 33 bits of 90 kHz run over after 26.5 hours.
+    ffmpeg(folder.path(), "-i first.ts -c copy -output_ts_offset 95441 over.ts");
+    assert_eq!(transcode(folder.path(), "over.ts", 2).await.frames, 125);
+    seen::assert_same_frames(&once, &seen::greys(&folder.path().join("out/small.mp4")), "runs over");
 }
 
 #[tokio::test]
