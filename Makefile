@@ -6,10 +6,13 @@ export VIDEOCLOUD_CACHE
 export CARGO_TARGET_DIR ?= $(VIDEOCLOUD_CACHE)/target
 # What ships is what is tested: one profile, built once, with overflow checks on.
 CARGO_FLAGS := --release --locked
+# The whole workspace, so that its dependencies are not compiled again with other features.
+BENCH := --locked --workspace --exclude videocloud-e2e
 CLUSTER ?= local
 IMAGE_REPOSITORY ?=
 IMAGES ?=
 LINK ?=
+ALLOW_NETWORK ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build demo demo-down test e2e fuzz lint fmt crds images assets tools deny \
@@ -32,16 +35,17 @@ build: ## Build every program
 
 demo: setup tools build ## A real cluster, the operator, and a video from apply to playing
 	@$(CARGO_TARGET_DIR)/release/videocloud-demo up --cluster $(CLUSTER) $(if $(IMAGE_REPOSITORY),--image-repository $(IMAGE_REPOSITORY)) \
-		$(if $(filter present,$(IMAGES)),--images-present) $(if $(LINK),--link '$(LINK)')
+		$(if $(filter present,$(IMAGES)),--images-present) $(if $(LINK),--link '$(LINK)') \
+		$(if $(ALLOW_NETWORK),--allow-network '$(ALLOW_NETWORK)')
 
 demo-down: build ## Remove the demo and its cluster
 	@$(CARGO_TARGET_DIR)/release/videocloud-demo down --cluster $(CLUSTER)
 
 test: setup tools ## Unit and integration tests against real peers
-	@cargo test $(CARGO_FLAGS) --workspace --exclude videocloud-e2e
+	@cargo test $(CARGO_FLAGS) --workspace --exclude videocloud-e2e --no-fail-fast
 
 e2e: setup tools build ## End-to-end tests on real local clusters
-	@cargo test $(CARGO_FLAGS) -p videocloud-e2e -- --test-threads=1
+	@cargo test $(CARGO_FLAGS) --workspace --test chart --test demo --test system -- --test-threads=1
 
 fuzz: ## Every fuzz target for FUZZ_SECONDS (20), where nightly and cargo-fuzz are installed
 	@.ci/fuzz
@@ -72,15 +76,15 @@ images: build ## Build the container images as OCI archives in the cache
 bench: bench-scheduler bench-download bench-edge bench-transcode bench-operator bench-delivery ## Every benchmark, beside its peers
 
 bench-scheduler: ## Solver, estimator and policies
-	@cargo bench --locked -p videocloud-scheduler --bench scheduler
+	@cargo bench $(BENCH) --bench scheduler
 bench-download: setup ## One origin, mirrors, a swarm, a mixture, small files: videocloud, aria2c, curl, libtorrent
-	@cargo bench --locked -p videocloud-downloader --bench throughput --bench mirrors --bench swarm --bench mixture --bench small
+	@cargo bench $(BENCH) --bench throughput --bench mirrors --bench swarm --bench mixture --bench small
 bench-edge: setup ## One file: videocloud's edge, nginx
-	@cargo bench --locked -p videocloud-uploader --bench edge
+	@cargo bench $(BENCH) --bench edge
 bench-transcode: setup tools ## Chunked, whole, and separate encodes
-	@cargo bench --locked -p videocloud-transcoder --bench chunking
+	@cargo bench $(BENCH) --bench chunking
 bench-operator: setup ## Memory per object, API writes per video, the control loop of a large pool
-	@cargo bench --locked -p videocloud-operator --bench objects --bench pool
+	@cargo bench $(BENCH) --bench objects --bench pool
 bench-delivery: setup ## Announces: videocloud, aquatic_udp, opentracker; seeding: videocloud, libtorrent
-	@cargo bench --locked -p videocloud-tracker --bench announce
-	@cargo bench --locked -p videocloud-uploader --bench seeding
+	@cargo bench $(BENCH) --bench announce
+	@cargo bench $(BENCH) --bench seeding

@@ -10,6 +10,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use videocloud_cluster::assets::{Assets, KUBERNETES};
 use videocloud_cluster::images::build::{self, Inputs, build};
+use videocloud_cluster::images::repository::Repository;
 use videocloud_cluster::{Cluster, Component, Options, Progress};
 
 /// Local Kubernetes clusters: a real node in a network namespace of its own, up in seconds, several at once.
@@ -93,9 +94,9 @@ enum Action {
         /// Load them into this cluster.
         #[arg(long)]
         load: Option<String>,
-        /// Push them to REPOSITORY/PART:TAG in a registry.
+        /// Push them to REPOSITORY/PART:TAG in a registry; http:// before it: without TLS.
         #[arg(long, value_name = "REPOSITORY")]
-        push: Option<String>,
+        push: Option<Repository>,
     },
 }
 

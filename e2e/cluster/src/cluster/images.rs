@@ -1,10 +1,13 @@
-//! Brings images into the node; nothing is ever pulled.
+//! Brings images into the node: loaded from archives, or pulled by pods that name a registry.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use super::Cluster;
 use crate::command::CommandError;
 use crate::images::build::Image;
+use crate::node::runtime::REGISTRIES;
+use crate::paths::{self, PathError};
 
 impl Cluster {
     /// Loads images from OCI or Docker archives into the node.
@@ -32,5 +35,18 @@ impl Cluster {
             self.ctr(&["images", "tag", "--force", &image.content, &image.reference]).await?;
         }
         Ok(())
+    }
+
+    /// Lets the node pull from a registry that speaks HTTP without TLS.
+    ///
+    /// # Errors
+    /// The runtime's folder cannot be written.
+    pub fn allow_plain_registry(&self, registry: SocketAddr) -> Result<(), PathError> {
+        let folder = self.folders().state(REGISTRIES).join(registry.to_string());
+        paths::make_folder(&folder)?;
+        let hosts = format!(
+            "server = \"http://{registry}\"\n\n[host.\"http://{registry}\"]\n  capabilities = [\"pull\", \"resolve\"]\n"
+        );
+        paths::write(&folder.join("hosts.toml"), hosts)
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use sha2::{Digest, Sha256};
 
 use super::part::Part;
-use super::{ImageError, base};
+use super::{ImageError, base, repository::Repository};
 use crate::assets::packages;
 use crate::command::{command, run};
 use crate::mounts;
@@ -91,21 +91,22 @@ pub async fn build(inputs: &Inputs, progress: Progress) -> Result<Vec<Image>, Im
     Ok(built)
 }
 
-/// Pushes built images to `repository`/PART:TAG in a registry, with the credentials of buildah or docker.
+/// Pushes built images to PART:TAG of a repository in a registry, with the credentials of buildah or docker.
 ///
 /// # Errors
 /// buildah fails, for example because the registry refuses.
-pub async fn push(images: &[Image], repository: &str, progress: Progress) -> Result<Vec<String>, ImageError> {
+pub async fn push(images: &[Image], repository: &Repository, progress: Progress) -> Result<Vec<String>, ImageError> {
     let folder = paths::cache()?.join("images");
     let _lock = Lock::take(&folder.join("lock"), || progress.note("waiting for another build of images")).await?;
     let store = Store::new(&folder, Path::new(""));
+    let verify = format!("--tls-verify={}", !repository.plain);
     let mut pushed = Vec::new();
     for image in images {
         let tag = image.reference.rsplit(':').next().unwrap_or("latest");
-        let reference = format!("{}/{}:{tag}", repository.trim_end_matches('/'), image.part);
+        let reference = format!("{}/{}:{tag}", repository.name, image.part);
         let _activity = progress.activity(&format!("pushing {reference}"), None);
         let id = store.buildah(&["pull", "--quiet", &format!("oci-archive:{}", image.archive.display())]).await?;
-        store.buildah(&["push", "--quiet", id.trim(), &format!("docker://{reference}")]).await?;
+        store.buildah(&["push", "--quiet", &verify, id.trim(), &format!("docker://{reference}")]).await?;
         pushed.push(reference);
     }
     store.remove()?;

@@ -1,10 +1,11 @@
-//! Container images without a registry: the project's own from finished programs, the small base they stand on, and
+//! Container images, for which no registry is needed: the project's own from finished programs, the small base they stand on, and
 //! archives of single programs. Everything is cached by content; what is inside the programs is no matter here.
 
 pub mod archive;
 pub mod base;
 pub mod build;
 pub mod part;
+pub mod repository;
 
 use std::path::PathBuf;
 

@@ -10,9 +10,12 @@ use crate::paths::{self, Folders, PathError};
 /// The image that holds a pod's namespaces; it is made here, by [`crate::images::archive`].
 pub(crate) const PAUSE: &str = "localhost/videocloud/pause:1";
 
+/// The folder of what is known about registries, in a cluster's state folder.
+pub(crate) const REGISTRIES: &str = "registries";
+
 /// Writes containerd's and CNI's configuration.
 pub(crate) fn configure(name: &ClusterName, plan: &Plan, folders: &Folders) -> Result<(), PathError> {
-    for folder in [folders.state("cni"), folders.state("containerd"), folders.run.clone()] {
+    for folder in [folders.state("cni"), folders.state("containerd"), folders.state(REGISTRIES), folders.run.clone()] {
         paths::make_folder(&folder)?;
     }
     paths::write(&folders.state("containerd.toml"), containerd(folders))?;
@@ -46,6 +49,9 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
   sandbox_image = "{PAUSE}"
   restrict_oom_score_adj = true
   netns_mounts_under_state_dir = true
+
+  [plugins."io.containerd.grpc.v1.cri".registry]
+    config_path = "{state}/{REGISTRIES}"
 
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "/usr/lib/cni"

@@ -1,6 +1,7 @@
 //! The command line.
 
 use clap::{Parser, Subcommand, ValueEnum};
+use videocloud_cluster::images::repository::Repository;
 
 /// Shows videocloud on a real cluster: from `kubectl apply` to a playing video.
 #[derive(Debug, Parser)]
@@ -18,9 +19,9 @@ pub enum Action {
         /// The cluster to use.
         #[arg(long, value_enum, default_value_t = Where::Local)]
         cluster: Where,
-        /// Push the images to REPOSITORY/PART:TAG, from where `--cluster current` pulls them.
+        /// Push the images to REPOSITORY/PART:TAG, from where `--cluster current` pulls them; http:// before it: without TLS.
         #[arg(long, value_name = "REPOSITORY", conflicts_with = "images_present")]
-        image_repository: Option<String>,
+        image_repository: Option<Repository>,
         /// The nodes of `--cluster current` have the images already (`videocloud-cluster load`): push nothing.
         #[arg(long)]
         images_present: bool,

@@ -5,7 +5,10 @@ use std::{path::PathBuf, process::Stdio, time::Duration};
 
 use anyhow::{Context, bail};
 use tokio::{net::TcpStream, process::Command, time::timeout};
-use videocloud_cluster::{Progress, images::build::push};
+use videocloud_cluster::{
+    Progress,
+    images::{build::push, repository::Repository},
+};
 use videocloud_e2e::{
     system::{Images, NAMESPACE, Objects, Settings, System, repository},
     testbed,
@@ -22,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Where the cluster has its images from.
 pub enum Source {
     /// They are pushed to this repository, and pulled from it.
-    Push(String),
+    Push(Repository),
     /// Its nodes have them.
     Present,
 }
@@ -42,7 +45,7 @@ pub async fn up(source: Option<Source>, allow_networks: Vec<String>, link: Strin
     let named = match source {
         Source::Push(repository) => {
             push(&images, &repository, Progress::Told).await.context("failed to push the images")?;
-            Images { repository: repository.trim_end_matches('/').to_owned(), tag: built.tag }
+            Images { repository: repository.name, tag: built.tag }
         }
         Source::Present => built,
     };
