@@ -45,7 +45,7 @@ test: setup tools ## Unit and integration tests against real peers
 	@cargo test $(CARGO_FLAGS) --workspace --no-fail-fast
 
 e2e: setup tools build ## End-to-end tests on real local clusters
-	@cargo test $(CARGO_FLAGS) --workspace --test chart --test demo --test system -- --test-threads=1
+	@cargo test $(CARGO_FLAGS) --workspace --no-fail-fast --test chart --test demo --test system -- --test-threads=1
 
 fuzz: ## Every fuzz target for FUZZ_SECONDS (20), where nightly and cargo-fuzz are installed
 	@.ci/fuzz
