@@ -127,12 +127,12 @@ fn spread(swarms: &[Swarm], rates: &[f64]) -> f64 {
 fn print(shown: &[(Outcome, Vec<f64>)]) {
     let head = ["policy", "spent MB/s", "D MB/s", "D/S", "mean kB/s", "p10 kB/s", "hungry %", "served %", "dev_mu"];
     eprintln!(
-        "{:<16} {:>10} {:>9} {:>6} {:>9} {:>9} {:>9} {:>9} {:>8}",
+        "{:<17} {:>10} {:>9} {:>6} {:>9} {:>9} {:>9} {:>9} {:>8}",
         head[0], head[1], head[2], head[3], head[4], head[5], head[6], head[7], head[8]
     );
     for (o, _) in shown {
         eprintln!(
-            "{:<16} {:>10.1} {:>9.1} {:>6.3} {:>9.1} {:>9.1} {:>9.1} {:>9.1} {:>8.3}",
+            "{:<17} {:>10.1} {:>9.1} {:>6.3} {:>9.1} {:>9.1} {:>9.1} {:>9.1} {:>8.3}",
             o.name,
             o.spent / 1e6,
             o.download / 1e6,
