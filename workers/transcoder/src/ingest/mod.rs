@@ -80,7 +80,10 @@ pub async fn ingest(driver: &Driver, path: &Path, scratch: &Path) -> Result<Inge
             drop(times);
             match copy(driver, &original, clock, scratch).await {
                 Ok(copied) => Ok(copied),
-                Err(failure) if matches!(failure.class, FailureClass::Interrupted | FailureClass::Resources) => {
+                Err(failure)
+                    if matches!(failure.class, FailureClass::Interrupted | FailureClass::Resources)
+                        || failure.reason == reason::LIMITS_EXCEEDED =>
+                {
                     Err(failure)
                 }
                 Err(failure) => {

@@ -48,16 +48,22 @@ pub(super) async fn plan(
         plan.locate(&packets, &heads);
     }
     drop(packets);
-    title::tune(&context.driver, &ingested.source, &mut plan, &context.scratch).await?;
     let run = context.store.run(&task.run);
+    let media = plan.facts.summary();
     if plan.chunks.len() > 1 {
         let chunks = u32::try_from(plan.chunks.len()).unwrap_or(u32::MAX);
-        let media = plan.facts.summary();
-        let stored = StoredPlan { plan, cpu_millis: cpu_millis() };
-        workspace::write_plan(&run, &stored).await?;
-        let rest = Planned { ingested, plan: stored.plan };
-        return Ok((PlanOutcome::Chunks { chunks, media }, Some(rest)));
+        let plan = match workspace::planned(&run, &plan).await? {
+            Some(found) => found.plan,
+            None => {
+                title::tune(&context.driver, &ingested.source, &mut plan, &context.scratch).await?;
+                let stored = StoredPlan { plan, cpu_millis: cpu_millis() };
+                workspace::write_plan(&run, &stored).await?;
+                stored.plan
+            }
+        };
+        return Ok((PlanOutcome::Chunks { chunks, media }, Some(Planned { ingested, plan })));
     }
+    title::tune(&context.driver, &ingested.source, &mut plan, &context.scratch).await?;
     progress.enter(Stage::Encoding);
     progress.expect(plan.frames().unwrap_or(0));
     let mut folders = Vec::new();

@@ -70,13 +70,21 @@ pub(super) async fn find_plan(run: &Run) -> Result<Option<StoredPlan>, Failure> 
     read(run, "plan.json").await
 }
 
-/// Puts the plan. What was made by another plan (its order named other chunks) is of no use and goes first.
-pub(super) async fn write_plan(run: &Run, plan: &StoredPlan) -> Result<(), Failure> {
-    let same = |found: StoredPlan| found.plan == plan.plan;
-    // One that cannot be read is of another version.
-    if !find_plan(run).await.is_ok_and(|found| found.is_none_or(same)) {
-        run.delete_all().await.map_err(|error| stored(&error))?;
+/// What an earlier try left of the same plan, before rate factors were chosen: chunks may be under way by it. What was made by
+/// another plan (its order named other chunks) or another version is of no use and goes.
+pub(super) async fn planned(run: &Run, plan: &Plan) -> Result<Option<StoredPlan>, Failure> {
+    let found = run.get(&path("plan.json")?).await.map_err(|error| stored(&error))?;
+    let Some(found) = found else { return Ok(None) };
+    match serde_json::from_slice::<StoredPlan>(&found) {
+        Ok(found) if found.plan.untuned() == *plan => Ok(Some(found)),
+        Ok(_) | Err(_) => {
+            run.delete_all().await.map_err(|error| stored(&error))?;
+            Ok(None)
+        }
     }
+}
+
+pub(super) async fn write_plan(run: &Run, plan: &StoredPlan) -> Result<(), Failure> {
     write(run, "plan.json", plan).await
 }
 

@@ -30,6 +30,8 @@ impl Making {
     async fn begin(site: &Site, access: Access) -> Self {
         let mut manifest = site.clip.renditions[0].1.clone();
         manifest.key = RenditionKey::from_bytes(KEY);
+        manifest.files.retain(|file| matches!(file.path.as_str(), "video.mp4" | "audio-1.mp4"));
+        (manifest.progressive, manifest.poster, manifest.sprites) = (None, None, None);
         let picture = manifest.tracks[0].clone();
         let run = RunId::from_bytes(RUN);
         let rendition = PublishedRendition { name: "soon".into(), key: manifest.key, run: Some(run) };
@@ -49,7 +51,7 @@ impl Making {
         let at = file_path(&self.manifest.key, &path);
         self.run.put(&at, clip::file("audio.mp4")).await.unwrap();
         let files = self.manifest.files.iter().filter(|file| file.path == path).cloned().collect();
-        let manifest = RenditionManifest { files, tracks: vec![audio], sprites: None, ..self.manifest.clone() };
+        let manifest = RenditionManifest { files, tracks: vec![audio], ..self.manifest.clone() };
         let head = GrowingHead { manifest, chunks: self.chunks() as u32, target_seconds: 2 };
         self.run.put(&head_path(&self.manifest.key), serde_json::to_vec(&head).unwrap()).await.unwrap();
     }
