@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sha2::{Digest as _, Sha256};
 use videocloud_protocol::{
     ids::{ClaimKey, RenditionKey},
-    publication::{Access, Publication},
+    publication::{Access, Publication, PublishedRendition},
     rendition::RenditionSummary,
     tracker::ClaimAnswer,
 };
@@ -46,10 +46,12 @@ fn fingerprint(publication: &Publication) -> Fingerprint {
     let mut hasher = Sha256::new();
     hasher.update(content.as_bytes());
     hasher.update([u8::from(*access == Access::Signed)]);
-    for rendition in renditions {
-        hasher.update(rendition.key.as_bytes());
-        hasher.update((rendition.name.len() as u64).to_be_bytes());
-        hasher.update(rendition.name.as_bytes());
+    for PublishedRendition { name, key, run } in renditions {
+        hasher.update(key.as_bytes());
+        hasher.update((name.len() as u64).to_be_bytes());
+        hasher.update(name.as_bytes());
+        hasher.update([u8::from(run.is_some())]);
+        hasher.update(run.map_or([0; 16], |run| *run.as_bytes()));
     }
     let mut short = Fingerprint::default();
     short.copy_from_slice(&hasher.finalize()[..16]);
