@@ -7,7 +7,7 @@ export CARGO_TARGET_DIR ?= $(VIDEOCLOUD_CACHE)/target
 # What ships is what is tested: one profile, built once, with overflow checks on.
 CARGO_FLAGS := --release --locked
 # The whole workspace, so that its dependencies are not compiled again with other features.
-BENCH := --locked --workspace --exclude videocloud-e2e
+BENCH := --locked --workspace
 CLUSTER ?= local
 IMAGE_REPOSITORY ?=
 IMAGES ?=
@@ -42,10 +42,10 @@ demo-down: build ## Remove the demo and its cluster
 	@$(CARGO_TARGET_DIR)/release/videocloud-demo down --cluster $(CLUSTER)
 
 test: setup tools ## Unit and integration tests against real peers
-	@cargo test $(CARGO_FLAGS) --workspace --exclude videocloud-e2e --no-fail-fast
+	@cargo test $(CARGO_FLAGS) --workspace --no-fail-fast
 
 e2e: setup tools build ## End-to-end tests on real local clusters
-	@cargo test $(CARGO_FLAGS) --workspace --test chart --test demo --test system -- --test-threads=1
+	@cargo test $(CARGO_FLAGS) --workspace --no-fail-fast --test chart --test demo --test system -- --test-threads=1
 
 fuzz: ## Every fuzz target for FUZZ_SECONDS (20), where nightly and cargo-fuzz are installed
 	@.ci/fuzz

@@ -41,6 +41,25 @@ pub async fn fetch(cache: &Path) -> anyhow::Result<PathBuf> {
     Ok(clip)
 }
 
+/// The clip at `from` so many times one after the other, at `path`, made by `ffmpeg` without encoding anything.
+///
+/// # Errors
+/// ffmpeg is missing or fails.
+pub async fn repeat(ffmpeg: &Path, from: &Path, path: &Path, times: u32) -> anyhow::Result<()> {
+    let more = times.saturating_sub(1).to_string();
+    let output = Command::new(ffmpeg)
+        .args(["-nostdin", "-v", "error", "-y", "-stream_loop", &more, "-i"])
+        .arg(from)
+        .args(["-c", "copy", "-metadata", &format!("comment={times} times")])
+        .arg(path)
+        .kill_on_drop(true)
+        .output()
+        .await
+        .with_context(|| format!("failed to run {}", ffmpeg.display()))?;
+    ensure!(output.status.success(), "failed to repeat a clip: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
 /// A short synthetic clip of `seconds` at `path`, made by `ffmpeg`; `seed` makes its bytes differ from others'.
 ///
 /// # Errors

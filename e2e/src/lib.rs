@@ -2,6 +2,7 @@
 //!
 //! [`testbed`] puts them together on a local cluster (a crate of its own, `videocloud-cluster`). Nothing here is part of the product.
 
+pub mod browser;
 pub mod clip;
 pub mod origin;
 pub mod player;

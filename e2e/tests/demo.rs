@@ -2,6 +2,7 @@
 //! registry, the chart on a cluster that has nothing of ours, a video from apply to playing, and all of it taken away again.
 
 use std::{
+    fs::File,
     net::{IpAddr, SocketAddr, TcpListener},
     path::Path,
     process::Stdio,
@@ -87,7 +88,7 @@ async fn demo(cluster: &Cluster, arguments: &[&str]) -> anyhow::Result<String> {
 async fn registry(host: IpAddr, folder: &Path) -> anyhow::Result<(Child, SocketAddr)> {
     let address = TcpListener::bind((host, 0))?.local_addr()?;
     let config = folder.join("registry.yml");
-    let storage = folder.join("registry");
+    let (storage, log) = (folder.join("registry"), folder.join("registry.log"));
     let text = format!(
         "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: '{}'}}}}\nhttp: {{addr: '{address}'}}\n",
         storage.display()
@@ -98,6 +99,7 @@ async fn registry(host: IpAddr, folder: &Path) -> anyhow::Result<(Child, SocketA
         .arg(&config)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
+        .stderr(File::create(&log)?)
         .kill_on_drop(true)
         .spawn()
         .context("failed to run docker-registry; `make setup` installs it")?;
@@ -108,7 +110,7 @@ async fn registry(host: IpAddr, folder: &Path) -> anyhow::Result<(Child, SocketA
     };
     tokio::select! {
         listens = timeout(Duration::from_secs(30), listens) => listens.context("the registry does not listen")?,
-        ended = child.wait() => bail!("the registry ended: {}", ended?),
+        ended = child.wait() => bail!("the registry ended: {}\n{}", ended?, std::fs::read_to_string(&log)?),
     }
     Ok((child, address))
 }

@@ -85,7 +85,7 @@ enum Action {
         /// The folder of the finished programs (`cargo build --release`).
         #[arg(long, env = "VIDEOCLOUD_PROGRAMS", default_value_os_t = own_folder())]
         programs: PathBuf,
-        /// The folder of the pinned ffmpeg and ffprobe; `tools` in the cache when absent.
+        /// The folder of the pinned builds of ffmpeg and ffprobe; `tools` in the cache when absent.
         #[arg(long)]
         tools: Option<PathBuf>,
         /// Their tag; one made from their content when absent.

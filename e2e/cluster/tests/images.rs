@@ -43,6 +43,9 @@ async fn a_changed_program_changes_one_image_and_all_run() {
         let command = [&format!("/usr/bin/{tool}"), "-version"];
         cluster.apply(&support::job_running(tool, &transcoder.reference, &command)).await;
     }
+    // The second ffmpeg is linked to the base's C library, and is there for this filter.
+    let command = ["/usr/bin/ffmpeg-vmaf", "-hide_banner", "-v", "error", "-h", "filter=libvmaf"];
+    cluster.apply(&support::job_running("ffmpeg-vmaf", &transcoder.reference, &command)).await;
     for image in &second {
         let said = cluster.finish_job(image.part.name()).await;
         assert_eq!(said, format!("videocloud-cluster {}\n", env!("CARGO_PKG_VERSION")), "{}", image.part);
@@ -51,4 +54,6 @@ async fn a_changed_program_changes_one_image_and_all_run() {
         let said = cluster.finish_job(tool).await;
         assert!(said.starts_with(&format!("{tool} version n8.1.2 ")), "{said}");
     }
+    let said = cluster.finish_job("ffmpeg-vmaf").await;
+    assert!(said.contains("Filter libvmaf"), "{said}");
 }

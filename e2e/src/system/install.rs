@@ -108,7 +108,8 @@ impl System {
     /// # Errors
     /// [`InstallError`] with Helm's words.
     pub async fn uninstall(&self) -> Result<(), InstallError> {
-        let arguments = ["uninstall", RELEASE, "--namespace", NAMESPACE, "--wait"].map(str::to_owned);
+        let arguments =
+            ["uninstall", RELEASE, "--namespace", NAMESPACE, "--wait", "--cascade=foreground"].map(str::to_owned);
         self.helm(&arguments, "").await.map(drop)
     }
 

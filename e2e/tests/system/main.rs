@@ -10,6 +10,7 @@ mod faults;
 mod happy;
 mod mixed;
 mod shared;
+mod transcode;
 mod upgrade;
 mod world;
 
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         deletion::deleting_during_download_leaves_nothing,
         deletion::deleting_during_transcode_leaves_nothing,
         disk::a_full_store_says_so_and_work_goes_on_when_there_is_room,
+        transcode::a_film_is_made_by_four_pods_and_plays_in_a_browser,
         upgrade::an_upgrade_leaves_running_jobs_alone,
         faults::twenty_rounds_of_kills_all_end_ready,
     ];

@@ -182,6 +182,54 @@ impl World {
         Ok(file)
     }
 
+    /// A film at the origin: the real clip so many times, made on first use; its file name is returned.
+    pub async fn film(&self, name: &str, times: u32) -> anyhow::Result<String> {
+        let file = format!("{name}-{times}x.mp4");
+        let path = self.clips.join(&file);
+        if !path.exists() {
+            let clip = clip::fetch(&testbed::cache()?).await?;
+            let partial = self.clips.join(format!("partial-{file}"));
+            clip::repeat(&self.tools().join("ffmpeg"), &clip, &partial, times).await?;
+            tokio::fs::rename(&partial, &path).await?;
+        }
+        Ok(file)
+    }
+
+    async fn chunk_pods(&self, run: &str) -> anyhow::Result<Api<Pod>> {
+        ensure!(run.starts_with("tc-"), "no run: {run}");
+        Ok(Api::namespaced(self.objects().await?.client(), NAMESPACE))
+    }
+
+    /// Waits until chunk number `index` of a run is encoded.
+    pub async fn await_chunk(&self, run: &str, index: u32, limit: Duration) -> anyhow::Result<()> {
+        let config = watcher::Config::default().labels(&chunks_of(run));
+        let mut changes = watcher(self.chunk_pods(run).await?, config).default_backoff().applied_objects().boxed();
+        let wanted = index.to_string();
+        let waiting = async {
+            while let Some(change) = changes.next().await {
+                let Ok(pod) = change else { continue };
+                let this = pod.annotations().get("batch.kubernetes.io/job-completion-index") == Some(&wanted);
+                if this && phase(&pod) == Some("Succeeded") {
+                    return Ok(());
+                }
+            }
+            bail!("the watch of pods ended")
+        };
+        tokio::time::timeout(limit, waiting).await.with_context(|| format!("chunk {index} of {run} after {limit:?}"))?
+    }
+
+    /// Kills a pod that encodes a chunk of a run, with no time to say goodbye; `None` when none does.
+    pub async fn kill_chunk(&self, run: &str) -> anyhow::Result<Option<String>> {
+        let pods = self.chunk_pods(run).await?;
+        for pod in pods.list(&ListParams::default().labels(&chunks_of(run))).await? {
+            if phase(&pod) == Some("Running") {
+                pods.delete(&pod.name_any(), &DeleteParams::default().grace_period(0)).await?;
+                return Ok(Some(pod.name_any()));
+            }
+        }
+        Ok(None)
+    }
+
     async fn jobs(&self) -> anyhow::Result<Api<Job>> {
         Ok(Api::namespaced(self.objects().await?.client(), NAMESPACE))
     }
@@ -307,6 +355,15 @@ impl World {
         });
         Ok(JobRecord { _task: Some(Arc::new(AbortOnDrop(task))), ..record })
     }
+}
+
+/// The label selector of a run's chunk pods.
+fn chunks_of(run: &str) -> String {
+    format!("videocloud.dev/run={},videocloud.dev/work=chunk", run.trim_start_matches("tc-"))
+}
+
+fn phase(pod: &Pod) -> Option<&str> {
+    pod.status.as_ref()?.phase.as_deref()
 }
 
 fn works_for(job: &Job, owner: &Owner) -> bool {

@@ -89,7 +89,7 @@ pub struct JobFlags {
     #[arg(long, env = "VIDEOCLOUD_OPERATOR_DOWNLOADER_SCRATCH", default_value = "1Gi")]
     pub downloader_scratch: String,
     /// Resources a transcoder asks for.
-    #[arg(long, env = "VIDEOCLOUD_OPERATOR_TRANSCODER_REQUESTS", default_value = "cpu=1,memory=512Mi")]
+    #[arg(long, env = "VIDEOCLOUD_OPERATOR_TRANSCODER_REQUESTS", default_value = "cpu=1,memory=1Gi")]
     pub transcoder_requests: Quantities,
     /// Resources a transcoder is held to.
     #[arg(long, env = "VIDEOCLOUD_OPERATOR_TRANSCODER_LIMITS", default_value = "memory=4Gi")]

@@ -33,7 +33,7 @@ use videocloud_crds::{
 use videocloud_protocol::{
     failure::FailureClass,
     ids::{ClaimKey, ContentId, RenditionKey, RunId, TaskId},
-    task::TaskState,
+    task::{TaskResult, TaskState},
 };
 
 pub use asks::{Ask, Wanted};
@@ -233,22 +233,46 @@ impl State {
                 _ => {}
             }
         }
+        // A pod that is killed between its last word and its end costs nothing: the word is as good as the exit code.
+        let is_whole = self.given_up(run).is_some_and(|given_up| given_up.is_empty());
+        if matches!(job.state, JobState::Failed(_)) && self.is_settled(task.as_str()) && is_whole {
+            return WorkState::Lost { reason: "Complete".into() };
+        }
         shown.unwrap_or_else(|| WorkState::of(Some(job), None, self.is_settled(task.as_str())))
+    }
+
+    /// Chunks the first Job of a run gave up and nobody has reported done, where it ended by giving some up.
+    fn given_up(&self, run: &RunId) -> Option<Vec<u32>> {
+        let job = self.jobs.get(TaskId::chunks(run).as_str()).filter(|job| !job.failed_indexes.is_empty())?;
+        let is_done = |index: &u32| {
+            let report = self.tasks.get(&TaskId::chunk(run, *index));
+            report.is_some_and(|report| matches!(report.state, TaskState::Ended(TaskResult::Succeeded(_))))
+        };
+        Some(job.failed_indexes.iter().filter(|index| !is_done(index)).copied().collect())
     }
 
     /// Chunks the first Job of a run gave up for want of memory: by their own word, or killed before they could say one.
     fn short_of_memory(&self, run: &RunId) -> Vec<u32> {
-        let task = TaskId::chunks(run);
-        let Some(job) = self.jobs.get(task.as_str()).filter(|_| self.is_settled(task.as_str())) else {
-            return Vec::new();
+        let given_up = match self.given_up(run) {
+            Some(given_up) if self.is_settled(TaskId::chunks(run).as_str()) => given_up,
+            _ => return Vec::new(),
         };
         let is_short = |index: &u32| {
             let report = self.tasks.get(&TaskId::chunk(run, *index));
             let said = report.and_then(|report| report.last_failure.as_ref());
             let ended = report.is_some_and(|report| matches!(report.state, TaskState::Ended(_)));
-            !ended && said.is_none_or(|failure| failure.class == FailureClass::Resources)
+            // One that was told to stop, and killed before it had, looks the same from outside.
+            let fits = |class| matches!(class, FailureClass::Resources | FailureClass::Interrupted);
+            !ended && said.is_none_or(|failure| fits(failure.class))
         };
-        if job.failed_indexes.iter().all(is_short) { job.failed_indexes.clone() } else { Vec::new() }
+        if given_up.iter().all(is_short) { given_up } else { Vec::new() }
+    }
+
+    /// Chunks that are done, of how many.
+    fn chunk_counts(&self, run: &RunId, first: &JobRow, second: Option<&JobRow>) -> (u32, u32) {
+        let counted = first.succeeded + second.map_or(0, |second| second.succeeded);
+        let told = self.given_up(run).map_or(0, |open| first.completions.saturating_sub(open.len() as u32));
+        (counted.max(told), first.completions)
     }
 
     /// How a run stands, when one of its Jobs exists.
@@ -258,14 +282,13 @@ impl State {
         let [plan, chunks, again, finish] = &parts;
         let job = parts.iter().find_map(|task| self.jobs.get(task.as_str()))?;
         let (first, second) = (self.jobs.get(chunks.as_str()), self.jobs.get(again.as_str()));
-        let done = |job: Option<&JobRow>| job.map_or(0, |job| job.succeeded);
         Some(RunView {
             run: *run,
             renditions: job.renditions.clone(),
             namespace: job.namespace.clone(),
             plan: self.work(plan),
             chunks: self.chunk_work(run, if second.is_some() { again } else { chunks }),
-            counts: first.map(|first| (done(Some(first)) + done(second), first.completions)),
+            counts: first.map(|first| self.chunk_counts(run, first, second)),
             short: if second.is_some() { Vec::new() } else { self.short_of_memory(run) },
             finish: self.work(finish),
             attempt: parts.iter().rev().find_map(|task| self.jobs.get(task.as_str())).map_or(1, |job| job.attempt),

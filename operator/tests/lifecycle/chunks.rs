@@ -5,7 +5,7 @@ use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use videocloud_crds::{TranscodeJob, transcode::TranscodePhase};
 
-use crate::support::Hub;
+use crate::support::{Hub, Loss};
 
 const LINK: &str = "http://origin.example/one.mp4";
 
@@ -23,7 +23,7 @@ async fn chunks_that_ran_out_of_memory_are_encoded_again_with_more() {
     let hub = Hub::start("short", 4).await;
     let operator = hub.operator(&["--transcoder-limits=memory=1Gi", "--more-memory=3"]).await;
     // One tells of it, one is killed before it can.
-    hub.workers.starve(&[(1, false), (3, true)]);
+    hub.workers.lose(&[(1, Loss::Starved), (3, Loss::Killed)]);
     hub.video("one", LINK, json!({})).await;
     hub.until_ready("one").await;
     let jobs = hub.workers.jobs();
@@ -38,6 +38,21 @@ async fn chunks_that_ran_out_of_memory_are_encoded_again_with_more() {
     assert_eq!((count("-chunk"), count("-again"), count("-finish")), (4, 2, 1), "nothing is encoded twice");
     let job = hub.transcodes().get("one-short").await.unwrap();
     assert_eq!(job.status.unwrap().chunks.as_deref(), Some("4/4"));
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chunk_that_was_killed_when_it_was_done_is_done() {
+    let hub = Hub::start("late", 3).await;
+    let operator = hub.operator(&[]).await;
+    hub.workers.lose(&[(1, Loss::KilledDone)]);
+    hub.video("one", LINK, json!({})).await;
+    hub.until_ready("one").await;
+    let started = hub.workers.started();
+    let count = |end: &str| started.iter().filter(|(name, _)| name.ends_with(end)).count();
+    assert_eq!((count("-chunk"), count("-again"), count("-finish")), (3, 0, 1), "nothing is encoded twice");
+    let job = hub.transcodes().get("one-late").await.unwrap();
+    assert_eq!(job.status.unwrap().chunks.as_deref(), Some("3/3"));
     operator.stop().await;
 }
 

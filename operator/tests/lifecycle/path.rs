@@ -1,7 +1,8 @@
 //! From apply to Ready, and what it costs.
 
 use serde_json::json;
-use videocloud_crds::{conditions::types, videoobject::EndpointType};
+use videocloud_crds::{VideoObject, conditions::types, videoobject::EndpointType};
+use videocloud_protocol::ids::TaskId;
 
 use crate::support::{Hub, content_of, is};
 
@@ -53,8 +54,24 @@ async fn a_pass_with_nothing_to_do_makes_no_call() {
 async fn chunks_are_an_indexed_job_between_plan_and_finish() {
     let hub = Hub::start("chunks", 3).await;
     let operator = hub.operator(&[]).await;
+    hub.workers.hold(&["chunk"]);
     hub.video("one", LINK, json!({})).await;
+    // While chunks are encoded the edge is told which run to play from.
+    let offers = |video: &VideoObject| {
+        let endpoints = video.status.iter().flat_map(|status| &status.endpoints);
+        endpoints.into_iter().any(|endpoint| endpoint.type_ == EndpointType::Hls)
+    };
+    let video = hub.until("one", "offered by HLS", offers).await;
+    assert!(!is(&video, types::READY));
+    let run = async || {
+        let publication = hub.tracker().publication("chunks", "one").await.unwrap().unwrap();
+        publication.renditions.iter().map(|rendition| rendition.run).collect::<Vec<_>>()
+    };
+    let running = run().await;
+    assert!(matches!(running[..], [Some(run)] if hub.workers.jobs().contains_key(TaskId::chunks(&run).as_str())));
+    hub.workers.hold(&[]);
     hub.until_ready("one").await;
+    assert_eq!(run().await, [None]);
     let job = hub.transcodes().get("one-chunks").await.unwrap();
     assert_eq!(job.status.unwrap().chunks.as_deref(), Some("3/3"));
     let work: Vec<String> =

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ContentId, RenditionKey};
+use crate::ids::{ContentId, RenditionKey, RunId};
 
 /// Who may fetch what is published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -23,6 +23,9 @@ pub struct PublishedRendition {
     pub name: String,
     /// The rendition.
     pub key: RenditionKey,
+    /// The run that makes it: until its manifest is there, what there is of it is served from the run's workspace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
 }
 
 /// Everything the edge serves for one object.
@@ -36,6 +39,6 @@ pub struct Publication {
     pub content: ContentId,
     /// Who may fetch it.
     pub access: Access,
-    /// Finished renditions, best first.
+    /// Renditions that are there or being made, best first.
     pub renditions: Vec<PublishedRendition>,
 }

@@ -1,6 +1,6 @@
 //! The workspace of a rendition set: what its plan, chunk and finish steps hand to each other.
 
-use std::path::Path;
+use std::{fs::File, ops::Range, path::Path, sync::Arc};
 
 use bytes::Bytes;
 use futures::TryStreamExt;
@@ -71,6 +71,22 @@ impl Run {
         let path = self.folder.join(path);
         let size = self.store.objects().stat(&path).await?.size;
         Ok((size, self.store.objects().read(&path, 0..size).await?))
+    }
+
+    /// Streams bytes `range` of an object.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn read_range(&self, path: &TreePath, range: Range<u64>) -> Result<ByteStream> {
+        self.store.objects().read(&self.folder.join(path), range).await
+    }
+
+    /// The open file of an object, as [`Store::open_file`] for a content.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn open_file(&self, path: &TreePath) -> Result<Option<Arc<File>>> {
+        self.store.open_object(&self.folder.join(path)).await
     }
 
     /// Copies an object to a local file, which is replaced; gives its size in bytes.

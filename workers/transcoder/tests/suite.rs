@@ -9,6 +9,8 @@ mod clips;
 mod codecs;
 #[path = "suite/exact.rs"]
 mod exact;
+#[path = "suite/folder.rs"]
+mod folder;
 #[path = "suite/hostile.rs"]
 mod hostile;
 #[path = "suite/killed.rs"]

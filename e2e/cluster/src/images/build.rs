@@ -33,7 +33,7 @@ const KEPT: usize = 3;
 pub struct Inputs {
     /// The folder of the finished programs, for example `target/release`.
     pub programs: PathBuf,
-    /// The folder of the pinned static ffmpeg and ffprobe; `tools` in the cache when none is given.
+    /// The folder of the pinned builds of ffmpeg and ffprobe; `tools` in the cache when none is given.
     pub tools: Option<PathBuf>,
     /// The tag of all images; one made from their content when none is given.
     pub tag: Option<String>,

@@ -8,10 +8,11 @@ pub(super) struct Tool {
     pub(super) sha256: &'static str,
 }
 
-/// ffmpeg and ffprobe 8.1.2, static builds for x86-64.
-const FFMPEG: [Tool; 2] = [
+/// ffmpeg and ffprobe 8.1.2, and ffmpeg 9.0.2 with libvmaf and dav1d: builds for x86-64, as `workers/transcoder/tools.sh` fetches them.
+const FFMPEG: [Tool; 3] = [
     Tool { name: "ffmpeg", sha256: "9eac5b2b5076db5ff853a6fa0dcd6b8de7d0cac8481eadda6c47cd935825f1ee" },
     Tool { name: "ffprobe", sha256: "065d3c56926052a76e884c4e4b51b7d95248da9391ab7effdcca6b94ceab98cf" },
+    Tool { name: "ffmpeg-vmaf", sha256: "0d709a0bed1a43f24cd2c420878c63afea4580671b6949ad19ed124572f3bc3d" },
 ];
 
 /// A part of videocloud that runs in containers.
@@ -21,7 +22,7 @@ pub enum Part {
     Operator,
     /// Fetches one content.
     Downloader,
-    /// Makes renditions; holds ffmpeg and ffprobe.
+    /// Makes renditions; holds two builds of ffmpeg, and ffprobe.
     Transcoder,
     /// The data plane's meeting point.
     Tracker,

@@ -45,6 +45,23 @@ pub(super) fn finished(job: &TranscodeJob) -> Option<PublishedRendition> {
     Some(PublishedRendition {
         name: job.spec.profile_ref.as_ref()?.to_string(),
         key: shown.key.as_deref()?.parse().ok()?,
+        run: None,
+    })
+}
+
+/// Whether chunks of a rendition are made on other pods, so that the edge can play what there is of it.
+pub(super) fn is_growing(job: &TranscodeJob) -> bool {
+    let phase = job.status.as_ref().and_then(|shown| shown.phase);
+    matches!(phase, Some(TranscodePhase::Encoding | TranscodePhase::Finishing))
+}
+
+/// A rendition that is being made, and by which run.
+fn growing(job: &TranscodeJob) -> Option<PublishedRendition> {
+    let shown = job.status.as_ref().filter(|_| is_growing(job))?;
+    Some(PublishedRendition {
+        name: job.spec.profile_ref.as_ref()?.to_string(),
+        key: shown.key.as_deref()?.parse().ok()?,
+        run: Some(shown.run.as_deref()?.strip_prefix("tc-")?.parse().ok()?),
     })
 }
 
@@ -166,6 +183,7 @@ fn to_retry(video: &VideoObject, valid: &Valid, facts: &Facts) -> Vec<(Named, Op
 }
 
 fn publication(valid: &Valid, facts: &Facts, found: &Found) -> Publication {
-    let renditions = valid.profiles.iter().filter_map(|profile| job_for(facts, valid, profile).and_then(finished));
+    let jobs = valid.profiles.iter().filter_map(|profile| job_for(facts, valid, profile));
+    let renditions = jobs.filter_map(|job| finished(job).or_else(|| growing(job)));
     Publication { uid: valid.uid.clone(), content: found.id, access: valid.access, renditions: renditions.collect() }
 }

@@ -9,8 +9,14 @@ use videocloud_crds::{
 
 use crate::index::Named;
 
-/// The endpoints of `name` at the edge `base`, by the finished TranscodeJobs of its renditions, in the order of the spec.
-pub(super) fn endpoints(base: Option<&Url>, name: &Named, finished: &[&TranscodeJob]) -> Vec<Endpoint> {
+/// The endpoints of `name` at the edge `base`, by the finished TranscodeJobs of its renditions, in the order of the spec, and by
+/// those whose chunks are being encoded: HLS is there from the first chunk on.
+pub(super) fn endpoints(
+    base: Option<&Url>,
+    name: &Named,
+    finished: &[&TranscodeJob],
+    growing: &[&TranscodeJob],
+) -> Vec<Endpoint> {
     let Some(base) = base else { return Vec::new() };
     let root = format!("{}/v/{}/{}", base.as_str().trim_end_matches('/'), name.namespace, name.name);
     let offers = |job: &TranscodeJob, packaging: Packaging| {
@@ -22,7 +28,7 @@ pub(super) fn endpoints(base: Option<&Url>, name: &Named, finished: &[&Transcode
     let mut push = |type_: EndpointType, path: &str| {
         list.push(Endpoint { type_, cluster: None, url: format!("{root}/{path}") });
     };
-    if any(Packaging::Hls) {
+    if any(Packaging::Hls) || growing.iter().any(|job| offers(job, Packaging::Hls)) {
         push(EndpointType::Hls, "hls/master.m3u8");
     }
     if any(Packaging::Dash) {

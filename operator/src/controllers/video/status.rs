@@ -14,7 +14,7 @@ use videocloud_protocol::task::{SourceReport, SourceState as Reported};
 use super::{
     LEAST_PROGRESS_INTERVAL, MANAGER,
     apply::Resources,
-    build::job_for,
+    build::{is_growing, job_for},
     content::Found,
     dereference::Facts,
     endpoints::endpoints,
@@ -103,6 +103,7 @@ fn compose(
     let jobs: Vec<(&String, Option<&TranscodeJob>)> =
         valid.profiles.iter().map(|profile| (profile, job_for(facts, valid, profile))).collect();
     let finished: Vec<&TranscodeJob> = jobs.iter().filter_map(|(_, job)| job.filter(|job| is_finished(job))).collect();
+    let growing: Vec<&TranscodeJob> = jobs.iter().filter_map(|(_, job)| job.filter(|job| is_growing(job))).collect();
     let shown = &facts.shown;
     let mut content = found.as_ref().map(|found| found.content.clone());
     if let Some(content) = content.as_mut().filter(|content| content.media.is_none()) {
@@ -119,7 +120,7 @@ fn compose(
         sources: sources(valid, facts),
         renditions: jobs.iter().map(|(profile, job)| rendition(profile, *job)).collect(),
         endpoints: match found {
-            Some(_) => endpoints(edge, &valid.name, &finished),
+            Some(_) => endpoints(edge, &valid.name, &finished, &growing),
             None => Vec::new(),
         },
         claim_key: valid.wish.as_ref().ok().map(|wish| wish.key.to_string()),

@@ -7,4 +7,4 @@ mod workers;
 
 pub use hub::{Hub, is};
 pub use viewers::{Crowd, Viewers};
-pub use workers::content_of;
+pub use workers::{Loss, content_of};

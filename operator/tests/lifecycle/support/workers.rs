@@ -29,11 +29,22 @@ use videocloud_protocol::{
     tracker::Client as Tracker,
 };
 
+/// How a chunk of the first Job is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// It ran out of memory, and told the tracker.
+    Starved,
+    /// It was killed before it could say a word.
+    Killed,
+    /// It was killed when it had told the tracker that it is done.
+    KilledDone,
+}
+
 /// The workers of one system namespace. They end with this value.
 pub struct Workers {
     /// Kinds of work that wait before they end: `download`, `plan`, `chunk`, `finish`.
     held: watch::Sender<BTreeSet<&'static str>>,
-    short: watch::Sender<Vec<(u32, bool)>>,
+    lost: watch::Sender<Vec<(u32, Loss)>>,
     seen: Arc<Mutex<Vec<(String, String)>>>,
     _playing: JoinSet<()>,
 }
@@ -44,15 +55,15 @@ impl Workers {
         let held = watch::Sender::new(BTreeSet::new());
         let seen = Arc::new(Mutex::new(Vec::new()));
         let mut playing = JoinSet::new();
-        let short = watch::Sender::new(Vec::new());
-        let part = Part { chunks, held: held.subscribe(), short: short.subscribe() };
+        let lost = watch::Sender::new(Vec::new());
+        let part = Part { chunks, held: held.subscribe(), lost: lost.subscribe() };
         playing.spawn(play(Api::namespaced(client, namespace), part, Arc::clone(&seen)));
-        Self { held, short, seen, _playing: playing }
+        Self { held, lost, seen, _playing: playing }
     }
 
-    /// Has these chunks run out of memory in the first Job: with a word to the tracker, or killed before they could say one.
-    pub fn starve(&self, chunks: &[(u32, bool)]) {
-        self.short.send_replace(chunks.to_vec());
+    /// Has these chunks of the first Job lost.
+    pub fn lose(&self, chunks: &[(u32, Loss)]) {
+        self.lost.send_replace(chunks.to_vec());
     }
 
     /// Holds these kinds of work back from ending, and no others.
@@ -80,7 +91,7 @@ impl Workers {
 struct Part {
     chunks: u32,
     held: watch::Receiver<BTreeSet<&'static str>>,
-    short: watch::Receiver<Vec<(u32, bool)>>,
+    lost: watch::Receiver<Vec<(u32, Loss)>>,
 }
 
 async fn play(pods: Api<Pod>, part: Part, seen: Arc<Mutex<Vec<(String, String)>>>) {
@@ -111,7 +122,7 @@ async fn play(pods: Api<Pod>, part: Part, seen: Arc<Mutex<Vec<(String, String)>>
 }
 
 async fn work(pods: Api<Pod>, pod: Pod, part: Part) {
-    let Part { chunks, mut held, short } = part;
+    let Part { chunks, mut held, lost } = part;
     let variable = |name: &str| {
         let variables = pod.spec.as_ref().unwrap().containers[0].env.iter().flatten();
         variables.filter(|variable| variable.name == name).find_map(|variable| variable.value.clone()).unwrap()
@@ -121,7 +132,7 @@ async fn work(pods: Api<Pod>, pod: Pod, part: Part) {
     let order = variable("VIDEOCLOUD_TASK");
     let kind = pod.labels()[labels::WORK].clone();
     let mut progress = Progress { stage: kind.clone(), ..Progress::default() };
-    let (mut killed, mut first) = (false, Vec::new());
+    let mut loss = None;
     let (task, mut result) = if kind == "download" {
         let order: DownloadTask = serde_json::from_str(&order).unwrap();
         progress.sources = order.sources.iter().map(|source| report(source, true)).collect();
@@ -132,12 +143,11 @@ async fn work(pods: Api<Pod>, pod: Pod, part: Part) {
         let index: Option<u32> = index.and_then(|text| text.parse().ok());
         let chunk = index.and_then(|index| order.chunk_of(index));
         if order.again.is_empty() {
-            first = short.borrow().iter().filter(|(one, _)| Some(*one) == chunk).copied().collect();
+            loss = lost.borrow().iter().find(|(one, _)| Some(*one) == chunk).map(|(_, loss)| *loss);
         }
         transcode(&order, chunk, chunks)
     };
-    if let Some((_, silently)) = first.first() {
-        killed = *silently;
+    if loss == Some(Loss::Starved) {
         let failure = Failure::new(FailureClass::Resources, reason::OUT_OF_MEMORY, "Memory ran out.");
         result = TaskResult::Failed { failure, sources: Vec::new() };
     }
@@ -150,13 +160,13 @@ async fn work(pods: Api<Pod>, pod: Pod, part: Part) {
     if held.wait_for(|held| !held.contains(kind.as_str())).await.is_err() {
         return;
     }
-    if !killed && tracker.report_until_taken(&task, &result).await.is_err() {
+    if loss != Some(Loss::Killed) && tracker.report_until_taken(&task, &result).await.is_err() {
         return;
     }
     let code = match &result {
-        TaskResult::Succeeded(_) => 0,
         // The kernel's SIGKILL.
-        TaskResult::Failed { .. } if killed => 137,
+        _ if matches!(loss, Some(Loss::Killed | Loss::KilledDone)) => 137,
+        TaskResult::Succeeded(_) => 0,
         TaskResult::Failed { failure, .. } => failure.class.exit_code(),
     };
     let now = Timestamp::now();

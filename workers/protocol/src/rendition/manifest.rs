@@ -22,6 +22,11 @@ pub struct TreePath(String);
 pub struct InvalidTreePath(String);
 
 impl TreePath {
+    /// A path that is made of checked parts.
+    pub(super) const fn known(path: String) -> Self {
+        Self(path)
+    }
+
     /// The text, with `/` between segments.
     #[must_use]
     pub fn as_str(&self) -> &str {

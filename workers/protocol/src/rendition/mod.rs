@@ -1,5 +1,6 @@
-//! Renditions: the settings that ask for one, the key that names one, and the manifest that commits one.
+//! Renditions: the settings that ask for one, the key that names one, the manifest that commits one, and what there is before.
 
+pub mod growing;
 mod manifest;
 mod settings;
 

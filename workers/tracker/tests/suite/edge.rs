@@ -19,7 +19,7 @@ fn publication(uid: &str) -> Publication {
         uid: uid.into(),
         content: ContentId::from_bytes([1; 32]),
         access: Access::Signed,
-        renditions: vec![PublishedRendition { name: "720p".into(), key: RenditionKey::from_bytes([2; 32]) }],
+        renditions: vec![PublishedRendition { name: "720p".into(), key: RenditionKey::from_bytes([2; 32]), run: None }],
     }
 }
 

@@ -66,7 +66,7 @@ pub fn sheets(video: &LocalSource, grid: &Grid) -> Vec<OsString> {
         "-vf",
         format!(
             "fps=fps=1/{interval_seconds}:round=up:start_time=0,tpad=stop=-1:stop_mode=clone,trim=end_frame={count},\
-             setpts=N/TB,scale={width}:{height}:flags=bicubic+accurate_rnd+bitexact:out_range=full,format=yuvj420p,\
+             setpts=N*{interval_seconds}/TB,scale={width}:{height}:flags=bicubic+accurate_rnd+bitexact:out_range=full,format=yuvj420p,\
              tile={columns}x{rows}"
         ),
     );

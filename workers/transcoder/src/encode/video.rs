@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use super::{Args, LocalSource, codec, shape};
 use crate::plan::{ChunkPlan, Plan, Timing};
 use crate::probe::facts::VideoFacts;
-use crate::probe::{Access, access_args};
+use crate::probe::{Access, Container, access_args};
 
 /// File name of a rendition's piece in the chunk's folder.
 #[must_use]
@@ -58,7 +58,9 @@ fn graph(plan: &Plan, chunk: &ChunkPlan, video: &VideoFacts) -> String {
             chunk.start, chunk.end, chunk.start
         ),
         Timing::Grid { rate } => {
-            write!(graph, "fps={}/{}:start_time=0,settb=1/{timescale}", rate.num, rate.den)
+            // AVI numbers packets, not pictures: its first picture is late by as many as are reordered, and belongs to 0.
+            let shift = if plan.facts.container == Container::Avi.demuxer() { "setpts=PTS-STARTPTS," } else { "" };
+            write!(graph, "{shift}fps={}/{}:start_time=0,settb=1/{timescale}", rate.num, rate.den)
         }
         Timing::SoundOnly => Ok(()),
     };

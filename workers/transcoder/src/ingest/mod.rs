@@ -1,7 +1,10 @@
 //! From a stranger's file to a [`LocalSource`] and its facts: probe, and copy into MOV what cannot be sought exactly.
 //!
 //! MPEG streams and FLV are copied (not encoded) into MOV: its ticks are fine enough for 29.97 frames per second, those of
-//! Matroska are not. Whether times are missing is looked up before the copy, which would invent them.
+//! Matroska are not. Whether times are missing is looked up before the copy, which would invent them. A stream whose clock starts
+//! anew in the middle, as recordings that were put one behind the other do, is copied onto one clock.
+
+mod jumps;
 
 use std::path::Path;
 
@@ -56,14 +59,31 @@ pub async fn ingest(driver: &Driver, path: &Path, scratch: &Path) -> Result<Inge
     let container = probe::sniff_file(path).await?;
     let original = Ingested { source: LocalSource { path: path.to_path_buf(), container }, facts };
     match container {
-        Container::Mov | Container::Matroska | Container::Avi => Ok(original),
+        Container::Mov
+        | Container::Matroska
+        | Container::Avi
+        | Container::Mp3
+        | Container::Wav
+        | Container::Flac
+        | Container::Ogg => Ok(original),
         Container::MpegTs | Container::MpegPs | Container::Flv => {
-            if packets(driver, &original, scratch).await?.iter().any(|packet| packet.pts.is_none()) {
+            let times = packets(driver, &original, scratch).await?;
+            if times.iter().any(|packet| packet.pts.is_none()) {
                 return Ok(original);
             }
-            match copy(driver, &original, scratch).await {
+            let clock = if jumps::clock_jumps(driver, &original, &times, scratch).await? {
+                tracing::info!("the source's clock jumps; what follows is put behind what came before");
+                Clock::MadeOne
+            } else {
+                Clock::Kept
+            };
+            drop(times);
+            match copy(driver, &original, clock, scratch).await {
                 Ok(copied) => Ok(copied),
-                Err(failure) if matches!(failure.class, FailureClass::Interrupted | FailureClass::Resources) => {
+                Err(failure)
+                    if matches!(failure.class, FailureClass::Interrupted | FailureClass::Resources)
+                        || failure.reason == reason::LIMITS_EXCEEDED =>
+                {
                     Err(failure)
                 }
                 Err(failure) => {
@@ -85,7 +105,16 @@ pub async fn packets(driver: &Driver, ingested: &Ingested, scratch: &Path) -> Re
     probe::packets(&driver.tools, &source.path, source.container, video.stream, scratch, &driver.stop).await
 }
 
-async fn copy(driver: &Driver, original: &Ingested, scratch: &Path) -> Result<Ingested, Failure> {
+/// What a copy does with the source's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Clock {
+    /// Every time stays as it is.
+    Kept,
+    /// Steps back and leaps are taken out.
+    MadeOne,
+}
+
+async fn copy(driver: &Driver, original: &Ingested, clock: Clock, scratch: &Path) -> Result<Ingested, Failure> {
     let mut args = vec!["-fflags".into(), "+genpts".into()];
     args.extend(access_args(Access::Source(original.source.container)));
     args.extend(["-i".into(), original.source.path.clone().into_os_string()]);
@@ -93,7 +122,10 @@ async fn copy(driver: &Driver, original: &Ingested, scratch: &Path) -> Result<In
     for stream in streams {
         args.extend(["-map".into(), format!("0:{stream}").into()]);
     }
-    args.extend(["-c", "copy", "-copyts", "-map_metadata", "-1", "-bitexact", "-f", "mov", COPY].map(Into::into));
+    if clock == Clock::Kept {
+        args.push("-copyts".into());
+    }
+    args.extend(["-c", "copy", "-map_metadata", "-1", "-bitexact", "-f", "mov", COPY].map(Into::into));
     driver.run(args, scratch, &original.source.path, "copy the source into MOV", |_| {}).await?;
     let path = scratch.join(COPY);
     let mut facts = probe::probe(&driver.tools, &path, scratch, &driver.stop).await?;

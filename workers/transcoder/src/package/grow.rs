@@ -73,14 +73,47 @@ impl Growing {
             None => {
                 let name: TreePath = path("video")?;
                 let mut track = tracks::describe(&name, &joined, path("video.mp4")?, Written { init_size, ..written })?;
-                // The rates of the whole are not known yet; the ceiling is.
-                track.bits_per_second = rendition.settings.rate.max_bits_per_second;
-                track.peak_bits_per_second = rendition.settings.rate.max_bits_per_second;
+                cap(&mut track, rendition);
                 self.track = Some(track);
             }
         }
         Ok(())
     }
+}
+
+/// Writes to `to` what `chunk` adds to the track of `rendition`, whatever the other chunks are; of the first, behind the track's
+/// head. Answers the track as this chunk has it, with places in `to`; `None` without a picture.
+///
+/// # Errors
+/// As [`Growing::add`].
+pub fn alone(
+    plan: &Plan,
+    rendition: &RenditionPlan,
+    chunk: &ChunkPlan,
+    piece: &Path,
+    to: &Path,
+) -> Result<Option<Track>, Failure> {
+    let Some(picture) = &rendition.picture else { return Ok(None) };
+    let joined = join::piece(plan, picture, chunk, piece)?;
+    let shift = plan.shift(rendition);
+    let init = if chunk.index == 0 { cmaf::init(&joined.head, shift) } else { Vec::new() };
+    let before = plan.chunks.iter().take_while(|earlier| earlier.index < chunk.index);
+    let groups = u32::try_from(before.map(|earlier| earlier.keys.len()).sum::<usize>()).map_err(internal)?;
+    let init_size = init.len() as u64;
+    let unwritten = |error: std::io::Error| fault("write", to, &error);
+    let mut out = std::io::BufWriter::with_capacity(256 * 1024, std::fs::File::create(to).map_err(unwritten)?);
+    out.write_all(&init).map_err(unwritten)?;
+    let written = part(plan, &joined, shift, Place { offset: init_size, groups }, &mut out, to)?;
+    out.flush().map_err(unwritten)?;
+    let mut track = tracks::describe(&path("video")?, &joined, path("video.mp4")?, Written { init_size, ..written })?;
+    cap(&mut track, rendition);
+    Ok(Some(track))
+}
+
+/// The rates of the whole are not known yet; the ceiling is.
+fn cap(track: &mut Track, rendition: &RenditionPlan) {
+    track.bits_per_second = rendition.settings.rate.max_bits_per_second;
+    track.peak_bits_per_second = rendition.settings.rate.max_bits_per_second;
 }
 
 /// Writes what one chunk adds to its track, which begins at `place`.

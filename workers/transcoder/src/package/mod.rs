@@ -81,28 +81,79 @@ pub async fn finish(work: Work<'_>, sounds: &Sounds) -> Result<Vec<Finished>, Fa
 /// The sound of a source, by settings: every track in order.
 pub type Sounds = HashMap<AudioSettings, Vec<Joined>>;
 
-/// Encodes every audio track once per distinct settings, however many renditions share them. Needs no chunks.
+/// The distinct settings of sound among the renditions of `plan`, and the name of the file of each track.
+#[must_use]
+pub fn sound_files(plan: &Plan) -> Vec<(AudioSettings, Vec<String>)> {
+    let mut files: Vec<(AudioSettings, Vec<String>)> = Vec::new();
+    for settings in plan.renditions.iter().filter_map(|rendition| rendition.settings.audio) {
+        if files.iter().all(|(known, _)| *known != settings) {
+            let name = |number| format!("sound-{}-{number}.mp4", files.len());
+            let names = (0..plan.facts.audio.len()).map(name).collect();
+            files.push((settings, names));
+        }
+    }
+    files
+}
+
+/// Encodes every audio track once per distinct settings, however many renditions share them, into the files of [`sound_files`].
+/// Needs no chunks.
+///
+/// # Errors
+/// The [`Failure`] of an encode.
+pub async fn encode_sounds(work: &Work<'_>) -> Result<(), Failure> {
+    let source = &work.ingested.source;
+    for (settings, names) in sound_files(work.plan) {
+        for (number, (track, name)) in work.plan.facts.audio.iter().zip(names).enumerate() {
+            let args = sound::args(work.plan, track, &settings, source, &name);
+            let what = format!("encode audio track {}", number + 1);
+            work.driver.run(args, work.scratch, &source.path, &what, |_| {}).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads what [`encode_sounds`] left in `folder`.
+///
+/// # Errors
+/// The [`Failure`] of a file that is no sound track.
+pub fn join_sounds(plan: &Plan, folder: &Path) -> Result<Sounds, Failure> {
+    let mut sounds = Sounds::new();
+    for (settings, names) in sound_files(plan) {
+        let tracks = plan.facts.audio.iter().zip(names);
+        let joined = tracks.map(|(track, name)| join::sound(&folder.join(name), &track.language));
+        sounds.insert(settings, joined.collect::<Result<_, _>>()?);
+    }
+    Ok(sounds)
+}
+
+/// Encodes the sound of a plan.
 ///
 /// # Errors
 /// The [`Failure`] of an encode.
 pub async fn sounds(work: &Work<'_>) -> Result<Sounds, Failure> {
-    let mut sounds = Sounds::new();
-    for settings in work.plan.renditions.iter().filter_map(|rendition| rendition.settings.audio) {
-        if sounds.contains_key(&settings) {
-            continue;
-        }
-        let mut tracks = Vec::new();
-        for (number, track) in work.plan.facts.audio.iter().enumerate() {
-            let name = format!("sound-{}-{number}.mp4", sounds.len());
-            let source = &work.ingested.source;
-            let args = sound::args(work.plan, track, &settings, source, &name);
-            let what = format!("encode audio track {}", number + 1);
-            work.driver.run(args, work.scratch, &source.path, &what, |_| {}).await?;
-            tracks.push(join::sound(&work.scratch.join(name), &track.language)?);
-        }
-        sounds.insert(settings, tracks);
+    encode_sounds(work).await?;
+    join_sounds(work.plan, work.scratch)
+}
+
+/// The manifest of a rendition of which nothing is there yet.
+#[must_use]
+pub fn unfinished(plan: &Plan, rendition: &RenditionPlan, content: ContentId) -> RenditionManifest {
+    RenditionManifest {
+        key: rendition.key,
+        source: content,
+        settings: rendition.settings.clone(),
+        media: plan.facts.summary(),
+        attempt: String::new(),
+        files: Vec::new(),
+        tracks: Vec::new(),
+        progressive: None,
+        poster: None,
+        sprites: None,
+        quality: None,
+        duration_millis: 0,
+        frames: 0,
+        created: 0,
     }
-    Ok(sounds)
 }
 
 /// Every text track as a WebVTT file, if any rendition wants them.
@@ -113,8 +164,15 @@ async fn captions(work: &Work<'_>) -> Result<Vec<(String, PathBuf)>, Failure> {
             let name = format!("captions-{number}.vtt");
             let source = &work.ingested.source;
             let what = format!("read text track {}", number + 1);
-            work.driver.run(text::args(track, source, &name), work.scratch, &source.path, &what, |_| {}).await?;
-            files.push((track.language.clone(), work.scratch.join(name)));
+            let args = text::args(track, source, &name);
+            match work.driver.run(args, work.scratch, &source.path, &what, |_| {}).await {
+                Ok(_) => files.push((track.language.clone(), work.scratch.join(name))),
+                // A film without its words is better than none.
+                Err(failure) if failure.class == FailureClass::BadInput => {
+                    tracing::warn!(%failure, "a text track is left out");
+                }
+                Err(failure) => return Err(failure),
+            }
         }
     }
     Ok(files)
@@ -208,11 +266,6 @@ async fn rendition(
     extra.extend(sheets.map(|sheet| (sheet.clone(), "image/jpeg")));
     let files = files(&folder, &tracks, &extra)?;
     let manifest = RenditionManifest {
-        key: rendition.key,
-        source: work.content,
-        settings: settings.clone(),
-        media: plan.facts.summary(),
-        attempt: String::new(),
         files,
         tracks,
         progressive: manifest_progressive,
@@ -228,7 +281,7 @@ async fn rendition(
             .first()
             .filter(|_| rendition.picture.is_some())
             .map_or(0, |(_, video)| video.samples.len() as u64),
-        created: 0,
+        ..unfinished(plan, rendition, work.content)
     };
     Ok(Finished { manifest, folder, checks })
 }

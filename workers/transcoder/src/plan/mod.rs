@@ -183,6 +183,21 @@ impl Plan {
         }
     }
 
+    /// The plan as it was before rate factors were chosen.
+    #[must_use]
+    pub fn untuned(&self) -> Self {
+        let mut plan = self.clone();
+        plan.renditions.iter_mut().for_each(|rendition| rendition.tuned = None);
+        plan
+    }
+
+    /// Whether tracks can be played while later chunks are still encoded: not worth it with one chunk, and without dependable
+    /// times nothing is known before the end.
+    #[must_use]
+    pub fn grows(&self) -> bool {
+        matches!(self.timing, Timing::Exact { .. }) && self.chunks.len() > 1
+    }
+
     /// The tick of the output at which the first frame is shown: not 0 when sound begins earlier.
     #[must_use]
     pub fn lead(&self) -> i64 {

@@ -18,6 +18,8 @@ use crate::tools::Tools;
 /// Describing reads heads and indexes only; a file that keeps ffprobe busy longer is hostile or on a broken disk.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+const MJPEG: &str = "mjpeg";
+
 #[derive(Deserialize)]
 struct Description {
     #[serde(default)]
@@ -156,7 +158,9 @@ pub fn read(text: &str, container: Container) -> Result<SourceFacts, Failure> {
             .any(|flag| stream.disposition.get(*flag).is_some_and(|set| *set != 0));
         match stream.codec_type.as_str() {
             "video" | "audio" if stream.codec_tag_string.starts_with("enc") => return Err(locked()),
-            "video" if cover || facts.video.is_some() => {}
+            "video" if cover => {}
+            // Motion JPEG beside another picture is a cover that is not called one.
+            "video" if facts.video.as_ref().is_some_and(|first| first.codec != MJPEG || codec == MJPEG) => {}
             "video" if VIDEO.contains(&codec) => facts.video = Some(video(stream, codec)?),
             "audio" if AUDIO.contains(&codec) && facts.audio.len() < MAX_AUDIO_TRACKS => {
                 facts.audio.extend(audio(stream, codec))

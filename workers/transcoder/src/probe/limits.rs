@@ -3,6 +3,7 @@
 use videocloud_protocol::failure::{Failure, FailureClass, reason};
 
 use super::facts::SourceFacts;
+use super::sniff::Container;
 
 /// Pixels of one picture: 8192 x 4320.
 pub const MAX_PIXELS: u64 = 8192 * 4320;
@@ -43,7 +44,11 @@ pub(super) fn check(facts: &SourceFacts) -> Result<(), Failure> {
             ));
         }
     }
-    if facts.duration_millis.is_some_and(|millis| millis > MAX_DURATION_MILLIS) {
+    // Streams declare nothing: the time of their first packet is taken from that of the last, and a clock that jumps lies in
+    // between. They are looked at again when they are copied.
+    let guessed = [Container::MpegTs, Container::MpegPs, Container::Flv].map(Container::demuxer);
+    let declared = facts.duration_millis.filter(|_| !guessed.contains(&facts.container.as_str()));
+    if declared.is_some_and(|millis| millis > MAX_DURATION_MILLIS) {
         return refuse("it lasts longer than 24 hours".to_owned());
     }
     Ok(())

@@ -18,6 +18,14 @@ pub enum Container {
     Flv,
     /// AVI: has no presentation times, so it is one chunk on a fixed grid.
     Avi,
+    /// Sound alone: MPEG audio.
+    Mp3,
+    /// Sound alone: RIFF WAVE.
+    Wav,
+    /// Sound alone: FLAC.
+    Flac,
+    /// Ogg, with Vorbis, Opus or FLAC.
+    Ogg,
 }
 
 impl Container {
@@ -31,6 +39,10 @@ impl Container {
             Self::MpegPs => "mpeg",
             Self::Flv => "flv",
             Self::Avi => "avi",
+            Self::Mp3 => "mp3",
+            Self::Wav => "wav",
+            Self::Flac => "flac",
+            Self::Ogg => "ogg",
         }
     }
 }
@@ -49,8 +61,8 @@ pub enum Refusal {
     Document(&'static str),
     /// Nothing we know.
     #[error(
-        "failed to accept the source: its first bytes are of no known video container (MP4, MOV, MKV, WebM, MPEG-TS, MPEG-PS, \
-         FLV, AVI)"
+        "failed to accept the source: its first bytes are of no known container of video or sound (MP4, MOV, MKV, WebM, MPEG-TS, \
+         MPEG-PS, FLV, AVI, MP3, WAV, FLAC, Ogg)"
     )]
     Unknown,
 }
@@ -78,6 +90,14 @@ pub fn container(head: &[u8]) -> Result<Container, Refusal> {
     if at(0, b"RIFF") && at(8, b"AVI ") {
         return Ok(Container::Avi);
     }
+    let sounds: [(&[u8], Container); 3] =
+        [(b"fLaC", Container::Flac), (b"OggS", Container::Ogg), (b"ID3", Container::Mp3)];
+    if let Some((_, sound)) = sounds.iter().find(|(magic, _)| at(0, magic)) {
+        return Ok(*sound);
+    }
+    if at(0, b"RIFF") && at(8, b"WAVE") {
+        return Ok(Container::Wav);
+    }
     if at(0, b"FLV\x01") {
         return Ok(Container::Flv);
     }
@@ -95,10 +115,21 @@ pub fn container(head: &[u8]) -> Result<Container, Refusal> {
         (b"PK\x03\x04", "a ZIP archive"),
         (b"\x1F\x8B", "a gzip archive"),
     ];
+    if mpeg_audio(head) {
+        return Ok(Container::Mp3);
+    }
     match pictures.iter().find(|(magic, _)| at(0, magic)) {
         Some((_, name)) => Err(Refusal::Document(name)),
         None => Err(Refusal::Unknown),
     }
+}
+
+/// Begins with the header of an MPEG audio frame (ISO/IEC 11172-3, 2.4.1.3): of a known version, layer, bit rate and sample rate.
+fn mpeg_audio(head: &[u8]) -> bool {
+    let [0xFF, second, third, _, ..] = head else { return false };
+    let (version, layer) = (second >> 3 & 3, second >> 1 & 3);
+    let (rate, sampling) = (third >> 4, third >> 2 & 3);
+    second & 0xE0 == 0xE0 && version != 1 && layer != 0 && (1..15).contains(&rate) && sampling != 3
 }
 
 /// At least five packets of `size` bytes with the sync byte at `first`, or as many as a short file has.
@@ -171,6 +202,12 @@ mod tests {
         assert_eq!(container(b"\0\0\0\x20ftypisom"), Ok(Container::Mov));
         assert_eq!(container(b"\x1A\x45\xDF\xA3...."), Ok(Container::Matroska));
         assert_eq!(container(b"RIFF\x10\0\0\0AVI LIST"), Ok(Container::Avi));
+        assert_eq!(container(b"RIFF\x10\0\0\0WAVEfmt "), Ok(Container::Wav));
+        assert_eq!(container(b"ID3\x04\0\0"), Ok(Container::Mp3));
+        assert_eq!(container(b"\xFF\xFB\x90\x64\0\0"), Ok(Container::Mp3));
+        assert_eq!(container(b"\xFF\xFF\xFF\xFF\0\0"), Err(Refusal::Unknown));
+        assert_eq!(container(b"fLaC\0\0\0\x22"), Ok(Container::Flac));
+        assert_eq!(container(b"OggS\0\x02"), Ok(Container::Ogg));
     }
 
     proptest! {

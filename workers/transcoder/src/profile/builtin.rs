@@ -57,7 +57,7 @@ fn rung(name: &str, (width, height): (u32, u32), bits: u64, sound: u32) -> Rendi
             channels: 2,
             loudness_decilufs: None,
         }),
-        captions: false,
+        captions: true,
         packaging: Packaging {
             hls: true,
             dash: true,

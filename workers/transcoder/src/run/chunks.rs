@@ -20,14 +20,20 @@ pub(super) fn folder(work: &Path, index: u32) -> PathBuf {
 /// Names of folders of this process alone begin so; others' are left over from runs that were killed.
 const ATTEMPT: &str = "attempt-";
 
-/// A new folder for what this process makes, in place of those of earlier ones.
-pub(super) fn scratch(work: &Path) -> Result<PathBuf, Failure> {
+/// Removes what processes made for themselves alone.
+pub(super) fn tidy(work: &Path) -> Result<(), Failure> {
     for entry in std::fs::read_dir(work).map_err(|error| local("read", work, error))?.flatten() {
         if entry.file_name().to_string_lossy().starts_with(ATTEMPT) {
             // What still writes there may add a file meanwhile; the next run removes the rest.
             let _ = std::fs::remove_dir_all(entry.path());
         }
     }
+    Ok(())
+}
+
+/// A new folder for what this process makes, in place of those of earlier ones.
+pub(super) fn scratch(work: &Path) -> Result<PathBuf, Failure> {
+    tidy(work)?;
     let scratch = work.join(format!("{ATTEMPT}{}", std::process::id()));
     std::fs::create_dir_all(&scratch).map_err(|error| local("create", &scratch, error))?;
     Ok(scratch)

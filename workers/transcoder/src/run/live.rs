@@ -13,7 +13,7 @@ use super::{chunks, local, output};
 use crate::encode::{verify, video};
 use crate::package::grow::Growing;
 use crate::package::{self, Sounds, segments};
-use crate::plan::{Plan, Timing};
+use crate::plan::Plan;
 
 /// What can be played so far.
 pub(super) struct Live<'a> {
@@ -48,11 +48,6 @@ impl<'a> Live<'a> {
         Self { out, work, plan, content, state: Mutex::new(state) }
     }
 
-    /// Sources of one chunk, or without dependable times, are not worth it; renditions without HLS have no playlist.
-    fn grows(&self) -> bool {
-        matches!(self.plan.timing, Timing::Exact { .. }) && self.plan.chunks.len() > 1
-    }
-
     /// The sound is encoded.
     pub(super) fn sound_done(&self, sounds: &Arc<Sounds>) -> Result<(), Failure> {
         self.change(|state| state.sounds = Some(Arc::clone(sounds)))
@@ -70,7 +65,7 @@ impl<'a> Live<'a> {
     fn change(&self, change: impl FnOnce(&mut State)) -> Result<(), Failure> {
         let mut state = self.state.lock().map_err(package::internal)?;
         change(&mut state);
-        if self.grows() { self.advance(&mut state) } else { Ok(()) }
+        if self.plan.grows() { self.advance(&mut state) } else { Ok(()) }
     }
 
     /// Shows the chunks that are done and follow what is shown.
@@ -153,20 +148,9 @@ impl<'a> Live<'a> {
     fn manifest(&self, variant: &Growth) -> RenditionManifest {
         let rendition = &self.plan.renditions[variant.index];
         RenditionManifest {
-            key: rendition.key,
-            source: self.content,
-            settings: rendition.settings.clone(),
-            media: self.plan.facts.summary(),
-            attempt: String::new(),
             files: variant.files.clone(),
             tracks: variant.picture.track().into_iter().chain(&variant.sound).cloned().collect(),
-            progressive: None,
-            poster: None,
-            sprites: None,
-            quality: None,
-            duration_millis: 0,
-            frames: 0,
-            created: 0,
+            ..package::unfinished(self.plan, rendition, self.content)
         }
     }
 }

@@ -44,6 +44,9 @@ pub struct Options {
     pub chunking: Chunking,
 }
 
+/// The folder in the output that a run works in.
+const WORK: &str = ".work";
+
 fn local(what: &str, path: &Path, error: impl Into<std::io::Error>) -> Failure {
     fault(what, path, &error.into())
 }
@@ -53,6 +56,20 @@ fn local(what: &str, path: &Path, error: impl Into<std::io::Error>) -> Failure {
 /// # Errors
 /// The [`Failure`] of the step that failed. What was finished stays for the next try.
 pub async fn run(driver: &Driver, options: &Options) -> Result<Report, Failure> {
+    let is_new = !options.out.exists();
+    let made = into_folder(driver, options).await;
+    if made.as_ref().is_err_and(|failure| matches!(failure.class, FailureClass::BadInput | FailureClass::BadSpec)) {
+        // Each fails where something is left that another try or somebody else needs.
+        let _ = chunks::tidy(&options.out.join(WORK));
+        let _ = std::fs::remove_dir(options.out.join(WORK));
+        if is_new {
+            let _ = std::fs::remove_dir(&options.out);
+        }
+    }
+    made
+}
+
+async fn into_folder(driver: &Driver, options: &Options) -> Result<Report, Failure> {
     let started = Instant::now();
     let display = Display::new();
     display.stage("Probing");
@@ -60,17 +77,22 @@ pub async fn run(driver: &Driver, options: &Options) -> Result<Report, Failure> 
         let message = format!("failed to open {}: {error}", options.input.display());
         Failure::new(FailureClass::BadInput, reason::NOT_FOUND, message)
     })?;
+    if !input.is_file() {
+        let message = format!("failed to open {}: it is no file", options.input.display());
+        return Err(Failure::new(FailureClass::BadInput, reason::NOT_MEDIA, message));
+    }
+    let settings = output::distinct(&options.settings)?;
     std::fs::create_dir_all(&options.out).map_err(|error| local("create", &options.out, error))?;
     let out = options.out.canonicalize().map_err(|error| local("open", &options.out, error))?;
-    let work = out.join(".work");
+    output::spare(&out, &input, &settings)?;
+    let work = out.join(WORK);
     std::fs::create_dir_all(&work).map_err(|error| local("create", &work, error))?;
 
     let scratch = chunks::scratch(&work)?;
 
     let ingested = ingest::ingest(driver, &input, &scratch).await?;
     let content = content_id(&input).await?;
-    let orders: Vec<RenditionOrder> = options
-        .settings
+    let orders: Vec<RenditionOrder> = settings
         .iter()
         .map(|settings| RenditionOrder { key: rendition_key(&content, settings), settings: settings.clone() })
         .collect();
@@ -88,8 +110,9 @@ pub async fn run(driver: &Driver, options: &Options) -> Result<Report, Failure> 
     let job = Work { driver, ingested: &ingested, content, plan: &plan, chunks: &folders, scratch: &scratch };
     let made = make(job, &out, &work, options.workers, &display).await;
     if made.as_ref().is_err_and(|failure| failure.class == FailureClass::BadInput) {
-        // What could be played of it so far is not to be mistaken for the video.
+        // What could be played of it so far is not to be mistaken for the video, and nothing of it is of use to another try.
         output::clear(&out, &plan)?;
+        std::fs::remove_dir_all(&work).map_err(|error| local("remove", &work, error))?;
     }
     let (done, finished) = made?;
     output::publish(&out, &finished)?;

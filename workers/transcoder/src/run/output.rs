@@ -7,19 +7,72 @@
 
 use std::path::Path;
 
-use videocloud_protocol::failure::Failure;
+use videocloud_protocol::failure::{Failure, FailureClass, reason};
 use videocloud_protocol::playlist::{Addressing, Presentation, Resource, Variant, dash, hls, thumbnails};
-use videocloud_protocol::rendition::TrackKind;
+use videocloud_protocol::rendition::{RenditionSettings, TrackKind};
 
 use super::chunks::replace;
 use super::local;
 use crate::package::Finished;
 use crate::plan::Plan;
 
+/// Names in the output that are not those of renditions.
+const SHARED: [&str; 5] = ["hls", "dash", "poster.jpg", "report.json", thumbnails::INDEX];
+
+fn refuse(why: String) -> Failure {
+    Failure::new(FailureClass::BadSpec, reason::BAD_SPEC, why)
+}
+
+/// `settings` without those that are there twice.
+///
+/// # Errors
+/// `BadSpec` when two that differ, or one and something else in the output, have one name.
+pub(super) fn distinct(settings: &[RenditionSettings]) -> Result<Vec<RenditionSettings>, Failure> {
+    let mut distinct: Vec<RenditionSettings> = Vec::with_capacity(settings.len());
+    for one in settings {
+        let name = &one.name;
+        if SHARED.contains(&name.as_str()) || thumbnails::sheet_number(name).is_some() {
+            return Err(refuse(format!("failed to accept profile {name}: the output has something else of this name")));
+        }
+        match distinct.iter().find(|other| other.name == *name) {
+            Some(other) if other == one => {}
+            Some(_) => {
+                let why = format!("failed to accept profile {name}: another that was asked for has the same name");
+                return Err(refuse(why));
+            }
+            None => distinct.push(one.clone()),
+        }
+    }
+    Ok(distinct)
+}
+
+/// Sees to it that `input` is none of the files that a run into `out` replaces.
+///
+/// # Errors
+/// `BadSpec` when it is.
+pub(super) fn spare(out: &Path, input: &Path, settings: &[RenditionSettings]) -> Result<(), Failure> {
+    let Ok(inside) = input.strip_prefix(out) else { return Ok(()) };
+    let first = inside.components().next().map(|part| part.as_os_str().to_string_lossy().into_owned());
+    let ours = |name: &str| {
+        let rendition = |one: &RenditionSettings| name == one.name || stem(name) == one.name;
+        name == super::WORK || SHARED.contains(&name) || settings.iter().any(rendition)
+    };
+    if first.is_some_and(|name| ours(&name)) {
+        let (input, out) = (input.display(), out.display());
+        return Err(refuse(format!("failed to write into {out}: {input} would be replaced; choose another folder")));
+    }
+    Ok(())
+}
+
+/// A file name without its last ending.
+fn stem(name: &str) -> &str {
+    name.rsplit_once('.').map_or(name, |(stem, _)| stem)
+}
+
 /// Removes what an earlier run into `out` left of the renditions of `plan` and of what stands for all.
 pub(super) fn clear(out: &Path, plan: &Plan) -> Result<(), Failure> {
     let names = plan.renditions.iter().map(|rendition| out.join(&rendition.settings.name));
-    let shared = ["hls", "dash", "poster.jpg", thumbnails::INDEX, "report.json"].map(|name| out.join(name));
+    let shared = SHARED.map(|name| out.join(name));
     let sheets = (1..).map(|number| out.join(thumbnails::sheet(number))).take_while(|sheet| sheet.exists());
     for stale in names.chain(shared).chain(sheets) {
         let removed = if stale.is_dir() { std::fs::remove_dir_all(&stale) } else { std::fs::remove_file(&stale) };

@@ -4,10 +4,13 @@
 //! runs/<run>/plan.json                 the plan, written by the plan step
 //! runs/<run>/chunks/<i>/r<n>.mp4       pieces of a chunk
 //! runs/<run>/chunks/<i>/done.json      its marker, written last
+//! runs/<run>/sound/...                 the sound, from the plan's pod while chunks are encoded
+//! runs/<run>/growing/...               what the edge can play meanwhile
 //! ```
 //!
 //! Every step may be killed anywhere and run again: it finds what is done by its marker and gives the same bytes.
 
+mod growing;
 mod report;
 mod source;
 mod steps;
@@ -53,8 +56,12 @@ pub async fn perform(context: &Context, task: &TranscodeTask, index: u32) -> Res
     };
     let progress = Arc::new(Progressing::default());
     let reporter = report::start(context.tracker.clone(), id.clone(), Arc::clone(&progress));
+    let mut planned = None;
     let outcome = match task.work {
-        TranscodeWork::Plan => steps::plan(context, task, &progress).await.map(Outcome::Plan),
+        TranscodeWork::Plan => steps::plan(context, task, &progress).await.map(|(outcome, rest)| {
+            planned = rest;
+            Outcome::Plan(outcome)
+        }),
         TranscodeWork::Chunk => steps::chunk(context, task, index, &progress).await.map(Outcome::Chunk),
         TranscodeWork::Finish => steps::finish(context, task, &progress).await.map(Outcome::Finish),
     };
@@ -66,6 +73,12 @@ pub async fn perform(context: &Context, task: &TranscodeTask, index: u32) -> Res
     report::result(context, &id, &result).await?;
     if outcome.is_ok() {
         steps::clean(context, task).await;
+    }
+    if let Some(steps::Planned { ingested, plan }) = planned {
+        // The chunks are on their way by now. Without this the finish encodes the sound, and nothing is played before.
+        if let Err(failure) = growing::put_sound(context, task, &ingested, &plan).await {
+            tracing::warn!(%failure, "the sound is left to the finish");
+        }
     }
     outcome
 }

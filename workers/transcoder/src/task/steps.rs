@@ -11,12 +11,12 @@ use videocloud_store::{Published, Run};
 
 use super::report::{Progressing, Stage};
 use super::workspace::{self, StoredChunk, StoredPlan, stored};
-use super::{Context, source};
+use super::{Context, growing, source};
 use crate::disk::fault;
 use crate::encode::LocalSource;
 use crate::encode::chunk::{self, ChunkDone};
 use crate::ingest::{self, Ingested};
-use crate::package::{self, Finished, Work, internal};
+use crate::package::{self, Finished, Sounds, Work, internal};
 use crate::plan::{ChunkPlan, Plan};
 use crate::probe::Container;
 use crate::quality::title;
@@ -25,13 +25,19 @@ use crate::run::cpu_millis;
 /// Chunks that a finish fetches at the same time: enough to hide the latency of object storage.
 const FETCHES: usize = 8;
 
+/// What a plan's pod goes on with when others encode the chunks.
+pub(super) struct Planned {
+    pub(super) ingested: Ingested,
+    pub(super) plan: Plan,
+}
+
 pub(super) async fn plan(
     context: &Context,
     task: &TranscodeTask,
     progress: &Progressing,
-) -> Result<PlanOutcome, Failure> {
+) -> Result<(PlanOutcome, Option<Planned>), Failure> {
     if let Some(done) = published(context, task).await? {
-        return Ok(PlanOutcome::Done(done));
+        return Ok((PlanOutcome::Done(done), None));
     }
     progress.enter(Stage::Probing);
     let ingested = whole_source(context, task).await?;
@@ -42,14 +48,22 @@ pub(super) async fn plan(
         plan.locate(&packets, &heads);
     }
     drop(packets);
-    title::tune(&context.driver, &ingested.source, &mut plan, &context.scratch).await?;
     let run = context.store.run(&task.run);
+    let media = plan.facts.summary();
     if plan.chunks.len() > 1 {
         let chunks = u32::try_from(plan.chunks.len()).unwrap_or(u32::MAX);
-        let media = plan.facts.summary();
-        workspace::write_plan(&run, &StoredPlan { plan, cpu_millis: cpu_millis() }).await?;
-        return Ok(PlanOutcome::Chunks { chunks, media });
+        let plan = match workspace::planned(&run, &plan).await? {
+            Some(found) => found.plan,
+            None => {
+                title::tune(&context.driver, &ingested.source, &mut plan, &context.scratch).await?;
+                let stored = StoredPlan { plan, cpu_millis: cpu_millis() };
+                workspace::write_plan(&run, &stored).await?;
+                stored.plan
+            }
+        };
+        return Ok((PlanOutcome::Chunks { chunks, media }, Some(Planned { ingested, plan })));
     }
+    title::tune(&context.driver, &ingested.source, &mut plan, &context.scratch).await?;
     progress.enter(Stage::Encoding);
     progress.expect(plan.frames().unwrap_or(0));
     let mut folders = Vec::new();
@@ -58,8 +72,9 @@ pub(super) async fn plan(
         chunk::encode(&context.driver, &ingested.source, &plan, part, &folder, |n| progress.frames(n)).await?;
         folders.push(folder);
     }
-    let renditions = package_and_publish(context, task, &ingested, &plan, &folders, progress).await?;
-    Ok(PlanOutcome::Done(outcome(&renditions, 1, cpu_millis())))
+    let finish = Finish { ingested: &ingested, plan: &plan, chunks: &folders, sounds: None };
+    let renditions = package_and_publish(context, task, finish, progress).await?;
+    Ok((PlanOutcome::Done(outcome(&renditions, 1, cpu_millis())), None))
 }
 
 pub(super) async fn chunk(
@@ -86,6 +101,7 @@ pub(super) async fn chunk(
     progress.expect(part.expected.first().map_or(0, |expected| expected.frames));
     let (done, folder) = encode(context, task, &plan, part, progress).await?;
     progress.enter(Stage::Publishing);
+    growing::put_parts(&run, &plan, part, &folder).await?;
     let stored = StoredChunk { done, cpu_millis: cpu_millis() };
     workspace::write_chunk(&run, &stored, &folder).await?;
     Ok(answer(&stored))
@@ -106,8 +122,13 @@ pub(super) async fn finish(
     let chunks: Vec<(PathBuf, u64)> = stream::iter(fetches).buffered(FETCHES).try_collect().await?;
     let (folders, costs): (Vec<_>, Vec<_>) = chunks.into_iter().unzip();
     cpu_millis += costs.iter().sum::<u64>();
+    let sounds = growing::take_sound(&run, &plan, &context.scratch).await?.map(|(sounds, cost)| {
+        cpu_millis += cost;
+        sounds
+    });
     let ingested = whole_source(context, task).await?;
-    let renditions = package_and_publish(context, task, &ingested, &plan, &folders, progress).await?;
+    let finish = Finish { ingested: &ingested, plan: &plan, chunks: &folders, sounds };
+    let renditions = package_and_publish(context, task, finish, progress).await?;
     let chunks = u32::try_from(plan.chunks.len()).unwrap_or(u32::MAX);
     Ok(outcome(&renditions, chunks, cpu_millis + self::cpu_millis()))
 }
@@ -192,18 +213,28 @@ fn outcome(manifests: &[RenditionManifest], chunks: u32, cpu_millis: u64) -> Tra
     }
 }
 
+/// What is packaged.
+struct Finish<'a> {
+    ingested: &'a Ingested,
+    plan: &'a Plan,
+    chunks: &'a [PathBuf],
+    /// The sound, where it is encoded already.
+    sounds: Option<Sounds>,
+}
+
 async fn package_and_publish(
     context: &Context,
     task: &TranscodeTask,
-    ingested: &Ingested,
-    plan: &Plan,
-    chunks: &[PathBuf],
+    Finish { ingested, plan, chunks, sounds }: Finish<'_>,
     progress: &Progressing,
 ) -> Result<Vec<RenditionManifest>, Failure> {
     progress.enter(Stage::Packaging);
     let (driver, scratch) = (&context.driver, context.scratch.as_path());
     let work = Work { driver, ingested, content: task.source, plan, chunks, scratch };
-    let sounds = package::sounds(&work).await?;
+    let sounds = match sounds {
+        Some(sounds) => sounds,
+        None => package::sounds(&work).await?,
+    };
     let finished = package::finish(work, &sounds).await?;
     progress.enter(Stage::Publishing);
     let mut manifests = Vec::with_capacity(finished.len());

@@ -40,7 +40,7 @@ pub(super) fn stored(error: &StoreError) -> Failure {
     Failure::new(class, reason, error.to_string())
 }
 
-fn path(text: &str) -> Result<TreePath, Failure> {
+pub(super) fn path(text: &str) -> Result<TreePath, Failure> {
     text.parse().map_err(internal)
 }
 
@@ -48,18 +48,40 @@ fn piece(chunk: u32, rendition: usize) -> Result<TreePath, Failure> {
     path(&format!("chunks/{chunk}/{}", video::piece_name(rendition)))
 }
 
-async fn read<T: serde::de::DeserializeOwned>(run: &Run, at: &str) -> Result<Option<T>, Failure> {
+pub(super) async fn read<T: serde::de::DeserializeOwned>(run: &Run, at: &str) -> Result<Option<T>, Failure> {
     let Some(bytes) = run.get(&path(at)?).await.map_err(|error| stored(&error))? else { return Ok(None) };
     serde_json::from_slice(&bytes).map(Some).map_err(internal)
 }
 
-async fn write<T: Serialize>(run: &Run, at: &str, value: &T) -> Result<(), Failure> {
+pub(super) async fn write<T: Serialize>(run: &Run, at: &str, value: &T) -> Result<(), Failure> {
+    put(run, &path(at)?, value).await
+}
+
+pub(super) async fn put<T: Serialize>(run: &Run, at: &TreePath, value: &T) -> Result<(), Failure> {
     let bytes = serde_json::to_vec(value).map_err(internal)?;
-    run.put(&path(at)?, bytes).await.map_err(|error| stored(&error))
+    run.put(at, bytes).await.map_err(|error| stored(&error))
 }
 
 pub(super) async fn read_plan(run: &Run) -> Result<StoredPlan, Failure> {
-    read(run, "plan.json").await?.ok_or_else(|| internal("the run has no plan; its plan step must run first"))
+    find_plan(run).await?.ok_or_else(|| internal("the run has no plan; its plan step must run first"))
+}
+
+pub(super) async fn find_plan(run: &Run) -> Result<Option<StoredPlan>, Failure> {
+    read(run, "plan.json").await
+}
+
+/// What an earlier try left of the same plan, before rate factors were chosen: chunks may be under way by it. What was made by
+/// another plan (its order named other chunks) or another version is of no use and goes.
+pub(super) async fn planned(run: &Run, plan: &Plan) -> Result<Option<StoredPlan>, Failure> {
+    let found = run.get(&path("plan.json")?).await.map_err(|error| stored(&error))?;
+    let Some(found) = found else { return Ok(None) };
+    match serde_json::from_slice::<StoredPlan>(&found) {
+        Ok(found) if found.plan.untuned() == *plan => Ok(Some(found)),
+        Ok(_) | Err(_) => {
+            run.delete_all().await.map_err(|error| stored(&error))?;
+            Ok(None)
+        }
+    }
 }
 
 pub(super) async fn write_plan(run: &Run, plan: &StoredPlan) -> Result<(), Failure> {

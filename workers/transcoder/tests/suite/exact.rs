@@ -112,16 +112,24 @@ async fn odd_rates_sizes_and_variable_frames_keep_their_ticks() {
 async fn avi_is_laid_on_a_grid_in_one_chunk() {
     let folder = tempfile::tempdir().unwrap();
     let (picture, tone) = (greys("128x72", "25", 7), tone(7));
-    ffmpeg(folder.path(), &format!("{picture} {tone} -c:v mpeg4 -q:v 2 -g 30 -c:a ac3 source.avi"));
-    let source = folder.path().join("source.avi");
-    let report = transcode(folder.path(), source.clone(), 2).await;
+    for encode in ["mpeg4 -q:v 2 -g 30", "mpeg4 -q:v 2 -g 30 -bf 2", "libx264 -qp 8 -g 40 -bf 3 -threads 1"] {
+        ffmpeg(folder.path(), &format!("{picture} {tone} -c:v {encode} -c:a ac3 source.avi"));
+        on_a_grid(folder.path(), encode).await;
+    }
+}
+
+async fn on_a_grid(folder: &Path, encode: &str) {
+    let source = folder.join("source.avi");
+    let report = transcode(folder, source.clone(), 2).await;
     assert_eq!(report.chunks.len(), 1);
-    let made = folder.path().join("out/small.mp4");
+    let made = folder.join("out/small.mp4");
     assert!(seen::ticks(&made).windows(2).all(|pair| pair[1] - pair[0] == i64::from(report.timescale) / 25));
-    // A place of the grid without a frame of its own shows the one before again.
+    // AVI counts packets: reordered pictures come late by as many, and the first belongs to 0 all the same.
     let mut shown = seen::greys(&made);
+    assert!(shown.len() <= 176, "{encode}: {} frames", shown.len());
+    // The last may stand for a place of the grid more.
     shown.dedup_by(|a, b| a.abs_diff(*b) <= 8);
-    seen::assert_same_frames(&seen::greys(&source), &shown, "AVI");
+    seen::assert_same_frames(&seen::greys(&source), &shown, encode);
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ async fn refused(folder: &Path, input: PathBuf) -> Failure {
     for made in ["out/small.mp4", "out/hls/master.m3u8", "out/report.json"] {
         assert!(!folder.join(made).exists(), "{made} was left");
     }
+    assert!(!folder.join("out").exists(), "an empty folder was left");
     failure
 }
 

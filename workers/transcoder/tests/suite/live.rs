@@ -24,7 +24,8 @@ fn clip(folder: &Path, seconds: u32) {
 #[tokio::test]
 async fn what_was_listed_once_stays_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
-    clip(folder.path(), 9);
+    // Many chunks, so that a busy machine has time to stop before the last.
+    clip(folder.path(), 41);
     let source = folder.path().join("source.mp4");
     let mut options = options(source.clone(), folder.path(), 2, vec![small("a"), small("b")]);
     options.workers = 1;
@@ -49,7 +50,7 @@ async fn what_was_listed_once_stays_as_it_was() {
         let text = std::fs::read_to_string(&playlist).unwrap();
         assert!(text.contains("#EXT-X-PLAYLIST-TYPE:EVENT\n") && !text.contains("ENDLIST"), "{text}");
         let listed = text.matches("#EXTINF").count();
-        assert!((1..5).contains(&listed), "{text}");
+        assert!((1..21).contains(&listed), "{text}");
         // With an end it is a video of its own: the first frames, each at its place.
         std::fs::write(&playlist, format!("{text}#EXT-X-ENDLIST\n")).unwrap();
         let shown = seen::greys(&playlist);

@@ -1,10 +1,14 @@
 //! Plan, chunks and finish through a store and a tracker.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use futures::TryStreamExt;
 use videocloud_protocol::failure::{FailureClass, reason};
 use videocloud_protocol::ids::{ContentId, TaskId};
-use videocloud_protocol::rendition::RenditionSettings;
+use videocloud_protocol::playlist::{Addressing, hls};
+use videocloud_protocol::rendition::growing::{GrowingHead, GrowingPart, Growth, file_path, head_path, part_paths};
+use videocloud_protocol::rendition::{RenditionSettings, TreePath, VideoCodec};
 use videocloud_protocol::task::{Outcome, PlanOutcome, TaskResult, TaskState, TranscodeTask, TranscodeWork};
 use videocloud_transcoder::run;
 
@@ -80,6 +84,76 @@ async fn chunks_through_the_store_give_the_bytes_of_a_run_on_one_machine() {
     let report = run::run(&driver(), &options(input, folder.path(), 2, vec![small("small")])).await.unwrap();
     let standalone: Vec<_> = report.renditions[0].files.iter().map(|file| file.sha256.clone()).collect();
     assert_eq!(digests(&stage, &order).await, standalone);
+}
+
+#[tokio::test]
+async fn what_can_be_played_before_the_finish_is_the_front_of_what_it_makes() {
+    let stage = Stage::new().await;
+    let source = clip(&stage, 7).await;
+    let other = RenditionSettings { video: VideoCodec::Hevc, preset: 9, ..small("other") };
+    let order = stage.order(source, &[small("small"), other], 2);
+    let chunks = up_to_finish(&stage, &order).await;
+    let run = stage.store.run(&order.run);
+    let get = async |path: &TreePath| run.get(path).await.unwrap().unwrap_or_else(|| panic!("no {path}")).to_vec();
+    let mut grown = Vec::new();
+    for rendition in &order.renditions {
+        let head: GrowingHead = serde_json::from_slice(&get(&head_path(&rendition.key)).await).unwrap();
+        assert_eq!(head.chunks, chunks);
+        let (mut parts, mut bytes) = (Vec::new(), Vec::new());
+        for index in 0..chunks {
+            let (path, marker) = part_paths(&rendition.key, index);
+            let part: GrowingPart = serde_json::from_slice(&get(&marker).await).unwrap();
+            bytes.extend(get(&path).await);
+            parts.push(Arc::new(part));
+        }
+        let sound = get(&file_path(&rendition.key, &"audio-1.mp4".parse().unwrap())).await;
+        grown.push((Growth { head: Arc::new(head), parts }, bytes, sound));
+    }
+    assert_eq!(stage.run(&order, TranscodeWork::Finish, 0).await, 0);
+    assert!(run.list().await.unwrap().is_empty(), "the workspace is still there");
+    for (rendition, (growth, bytes, sound)) in order.renditions.iter().zip(grown) {
+        let manifest = stage.store.rendition(&rendition.key).await.unwrap();
+        let file = async |name: &str| {
+            let path: TreePath = name.parse().unwrap();
+            let size = manifest.files.iter().find(|file| file.path == path).unwrap().size;
+            let parts = stage.store.read_tree_file(&manifest, &path, 0..size).await.unwrap();
+            parts.try_collect::<Vec<_>>().await.unwrap().concat()
+        };
+        assert!(file("video.mp4").await == bytes && file("audio-1.mp4").await == sound, "{}", rendition.settings.name);
+        let so_far = growth.manifest().unwrap();
+        let (made, grown) = (&manifest.tracks[0], &so_far.tracks[0]);
+        assert_eq!(
+            (&grown.name, &grown.kind, &grown.codec, grown.init_size, grown.start_ticks),
+            (&made.name, &made.kind, &made.codec, made.init_size, made.start_ticks)
+        );
+        assert_eq!(so_far.tracks[1], manifest.tracks[1]);
+        assert!(!growth.grows(grown));
+        let target = format!("#EXT-X-TARGETDURATION:{}\n", growth.head.target_seconds);
+        assert!(hls::media("small", made, Addressing::ByteRanges).contains(&target));
+        for (number, segment) in (1..).zip(&made.segments) {
+            let resource = format!("small/video/{number}.m4s").parse().unwrap();
+            let piece = growth.piece(&resource).unwrap();
+            assert_eq!(piece.range.1, segment.size, "segment {number}");
+            assert_eq!(grown.segments[number as usize - 1].ticks, segment.ticks, "segment {number}");
+        }
+        let past = format!("small/video/{}.m4s", made.segments.len() + 1).parse().unwrap();
+        assert_eq!(growth.piece(&past), None);
+    }
+}
+
+#[tokio::test]
+async fn another_way_of_cutting_takes_nothing_from_the_one_before() {
+    let stage = Stage::new().await;
+    let source = clip(&stage, 7).await;
+    assert_eq!(up_to_finish(&stage, &stage.order(source, &[small("small")], 2)).await, 4);
+    // The same run, since its renditions are the same, tried again in other chunks.
+    let order = stage.order(source, &[small("small")], 4);
+    assert_eq!(stage.run(&order, TranscodeWork::Plan, 0).await, 0);
+    for index in 0..2 {
+        assert_eq!(stage.run(&order, TranscodeWork::Chunk, index).await, 0);
+    }
+    assert_eq!(stage.run(&order, TranscodeWork::Finish, 0).await, 0);
+    assert_eq!(stage.store.rendition(&order.renditions[0].key).await.unwrap().frames, 175);
 }
 
 /// Bytes of the source that a step fetched, off its log.

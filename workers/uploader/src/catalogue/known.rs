@@ -4,12 +4,15 @@ use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use videocloud_protocol::{
     content::ContentManifest,
-    ids::{ContentId, RenditionKey},
+    ids::{ContentId, RenditionKey, RunId},
     publication::Publication,
-    rendition::RenditionManifest,
+    rendition::{
+        RenditionManifest,
+        growing::{self, GrowingHead, GrowingPart, Growth},
+    },
     tracker::{AnnounceUrls, ClientError},
 };
-use videocloud_store::{Store, StoreError};
+use videocloud_store::{Run, Store, StoreError, TreePath};
 
 use super::{
     Standing,
@@ -34,6 +37,9 @@ const MANIFESTS: Terms = Terms {
     stale: Duration::from_secs(1200),
     absent: Duration::from_secs(1),
 };
+
+/// Parts of renditions that are being made: small, and many of them.
+const PARTS: Terms = Terms { entries: NonZeroUsize::MIN.saturating_add(8_191), ..MANIFESTS };
 
 /// Nothing is known of it, and whoever could tell did not answer.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +68,8 @@ pub struct Catalogue {
     contents: Shelf<ContentId, ContentManifest>,
     originals: Shelf<ContentId, ContentManifest>,
     renditions: Shelf<RenditionKey, RenditionManifest>,
+    heads: Shelf<(RunId, RenditionKey), GrowingHead>,
+    parts: Shelf<(RunId, RenditionKey, u32), GrowingPart>,
 }
 
 impl Catalogue {
@@ -76,6 +84,8 @@ impl Catalogue {
             contents: Shelf::new(DECISIONS),
             originals: Shelf::new(MANIFESTS),
             renditions: Shelf::new(MANIFESTS),
+            heads: Shelf::new(MANIFESTS),
+            parts: Shelf::new(PARTS),
         }
     }
 
@@ -155,9 +165,37 @@ impl Catalogue {
         found.map_err(|source| LookupError { what: format!("rendition {key}"), source })
     }
 
-    /// Forgets a rendition whose files were not where its manifest said: it was deleted, and perhaps made anew.
-    pub fn forget_rendition(&self, key: &RenditionKey) {
+    /// What there is of a rendition that `run` makes; `None` before the sound and the first part are there.
+    ///
+    /// # Errors
+    /// [`LookupError`].
+    pub async fn growth(&self, run: &RunId, key: &RenditionKey) -> Result<Option<Growth>, LookupError> {
+        let failed = |source| LookupError { what: format!("rendition {key} of run {run}"), source };
+        let workspace = self.store.run(run);
+        let head = {
+            let (workspace, path) = (workspace.clone(), growing::head_path(key));
+            self.heads.get(&(*run, *key), || async move { read(&workspace, &path).await }).await.map_err(failed)?
+        };
+        let Some(head) = head else { return Ok(None) };
+        let mut parts = Vec::new();
+        for index in 0..head.chunks {
+            let (workspace, (_, path)) = (workspace.clone(), growing::part_paths(key, index));
+            let part = self.parts.get(&(*run, *key, index), || async move { read(&workspace, &path).await }).await;
+            match part.map_err(failed)? {
+                Some(part) => parts.push(part),
+                None => break,
+            }
+        }
+        Ok((!parts.is_empty()).then_some(Growth { head, parts }))
+    }
+
+    /// Forgets a rendition whose files were not where its manifest, or the run that makes it, said: it was deleted, and perhaps
+    /// made anew; or it is finished by now.
+    pub fn forget_rendition(&self, key: &RenditionKey, run: Option<&RunId>) {
         self.renditions.forget(key);
+        if let Some(run) = run {
+            self.heads.forget(&(*run, *key));
+        }
     }
 
     /// Forgets a content whose bytes were not there.
@@ -173,12 +211,21 @@ impl Catalogue {
         self.contents.close().await;
         self.originals.close().await;
         self.renditions.close().await;
+        self.heads.close().await;
+        self.parts.close().await;
     }
 }
 
 async fn within<T>(standing: &Standing, call: impl Future<Output = Result<T, ClientError>>) -> Result<T, AskError> {
     let answer = tokio::time::timeout(TRACKER_TIMEOUT, call).await.map_err(|_| AskError::Timeout)?;
     Ok(answer.inspect_err(|error| standing.note(error))?)
+}
+
+/// A small JSON object of a run's workspace.
+async fn read<T: serde::de::DeserializeOwned>(workspace: &Run, path: &TreePath) -> Result<Option<T>, StoreError> {
+    let Some(bytes) = workspace.get(path).await? else { return Ok(None) };
+    let unread = |error: serde_json::Error| StoreError::Corrupt { what: path.to_string(), detail: error.to_string() };
+    serde_json::from_slice(&bytes).map(Some).map_err(unread)
 }
 
 fn existing<T>(found: Result<T, StoreError>) -> Result<Option<T>, StoreError> {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use videocloud_protocol::{
     content::{ContentManifest, extension},
-    ids::ContentId,
-    rendition::{RenditionManifest, Track, TreeFile, TreePath},
+    ids::{ContentId, RunId},
+    rendition::{RenditionManifest, Track, TreeFile, TreePath, growing::Piece},
 };
 
 use super::access::Pass;
@@ -98,6 +98,24 @@ impl Entity {
             ..Self::file(manifest, file, keep)
         })
     }
+
+    /// A piece of a rendition that is still being made by `run`, from `source`; `None` when the run contradicts itself.
+    #[must_use]
+    pub fn of_run(run: RunId, source: ContentId, piece: &Piece<'_>, mime: &str, keep: String) -> Option<Self> {
+        let (start, size) = piece.range;
+        (start.checked_add(size)? <= piece.file.size).then(|| Self {
+            blob: Blob::Run { run, file: piece.path.clone(), size: piece.file.size },
+            start,
+            size,
+            etag: format!("\"{}-{start}-{size}\"", piece.file.sha256),
+            mime: mime.to_owned(),
+            modified: None,
+            disposition: None,
+            swarm: source,
+            share: Share::Http,
+            keep,
+        })
+    }
 }
 
 /// The file at `path` of a rendition.
@@ -118,6 +136,12 @@ pub fn keep(pass: &Pass, versioned: bool) -> String {
 #[must_use]
 pub fn keep_playlist(pass: &Pass) -> String {
     scoped(pass, 5)
+}
+
+/// `Cache-Control` of a playlist that grows: asked for again with every segment.
+#[must_use]
+pub fn keep_growing(pass: &Pass) -> String {
+    scoped(pass, 1)
 }
 
 /// Shared caches may keep what is public; what is signed, only its reader and not beyond the signature.

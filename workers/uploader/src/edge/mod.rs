@@ -8,6 +8,7 @@ pub mod answer;
 pub mod body;
 mod contents;
 pub mod entity;
+mod growing;
 mod published;
 mod service;
 pub mod target;

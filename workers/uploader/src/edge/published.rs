@@ -16,18 +16,20 @@ use super::{
     answer::{self, Refusal},
     body::Body,
     entity::{self, Entity},
+    growing::{self, Standing},
     service::{Asked, Edge, Unsent},
     target::Item,
 };
 
-const NO_RENDITION: Refusal = Refusal::NotFound("this video has no rendition of this name, or it is not ready yet");
+pub(super) const NO_RENDITION: Refusal =
+    Refusal::NotFound("this video has no rendition of this name, or it is not ready yet");
 const NO_THUMBNAILS: Refusal = Refusal::NotFound("this video has no thumbnails of this name");
 const NO_PLAYLIST: Refusal = Refusal::NotFound("this video has no rendition for streaming yet");
 
 /// A publication a request has been let through to.
-struct Opened<'a> {
+pub(super) struct Opened<'a> {
     publication: &'a Publication,
-    pass: Pass,
+    pub(super) pass: Pass,
     version: String,
 }
 
@@ -51,12 +53,19 @@ impl Edge {
             Item::Stream(
                 resource @ (Resource::Media { rendition, track } | Resource::Keyframes { rendition, track }),
             ) => {
-                let (_, manifest) = self.rendition(&publication, rendition).await?;
+                const NO_KEYFRAMES: Refusal = Refusal::NotFound("this track has no keyframes to show alone");
+                let manifest = match self.streamed(&publication, rendition).await? {
+                    (_, Standing::Finished(manifest)) => manifest,
+                    (_, Standing::Growing(_)) if matches!(resource, Resource::Keyframes { .. }) => {
+                        return Err(NO_KEYFRAMES);
+                    }
+                    (_, Standing::Growing(growth)) => {
+                        return self.growing_playlist(asked, &opened, &growth, rendition, track);
+                    }
+                };
                 let (track, query) = (find(&manifest, track)?, opened.query());
                 let text = match resource {
-                    Resource::Keyframes { .. } if track.keyframes.is_empty() => {
-                        return Err(Refusal::NotFound("this track has no keyframes to show alone"));
-                    }
+                    Resource::Keyframes { .. } if track.keyframes.is_empty() => return Err(NO_KEYFRAMES),
                     Resource::Keyframes { .. } => hls::keyframes(rendition, track, opened.addressing(&query)),
                     _ => hls::media(rendition, track, opened.addressing(&query)),
                 };
@@ -95,7 +104,15 @@ impl Edge {
     ) -> Result<Response<Body>, Refusal> {
         let mut manifests = Vec::new();
         for rendition in &opened.publication.renditions {
-            let Some(manifest) = self.0.catalogue.rendition(&rendition.key).await? else { continue };
+            let manifest = match self.standing(opened.publication, rendition).await? {
+                Some(Standing::Finished(manifest)) => manifest,
+                // DASH says how long it all is: it is written when that is there.
+                Some(Standing::Growing(growth)) if *resource == Resource::Master => match growth.manifest() {
+                    Some(manifest) => Arc::new(manifest),
+                    None => continue,
+                },
+                Some(Standing::Growing(_)) | None => continue,
+            };
             let packaging = &manifest.settings.packaging;
             let wanted = if *resource == Resource::Mpd { packaging.dash } else { packaging.hls };
             if wanted && !manifest.tracks.is_empty() {
@@ -129,7 +146,7 @@ impl Edge {
             let (rendition, entity) = self.entity(opened, item, opened.keep(asked)).await?;
             match self.send(asked, &entity).await {
                 Err(Unsent::Missing) => {
-                    self.0.catalogue.forget_rendition(&rendition.key);
+                    self.0.catalogue.forget_rendition(&rendition.key, rendition.run.as_ref());
                     if !std::mem::take(&mut again) {
                         return Err(Unsent::Missing.refusal(&entity.blob));
                     }
@@ -150,7 +167,12 @@ impl Edge {
             Item::Stream(
                 resource @ (Resource::Init { rendition, track } | Resource::Segment { rendition, track, .. }),
             ) => {
-                let (published, manifest) = self.rendition(publication, rendition).await?;
+                let (published, manifest) = match self.streamed(publication, rendition).await? {
+                    (published, Standing::Finished(manifest)) => (published, manifest),
+                    (published, Standing::Growing(growth)) => {
+                        return Ok((published, growing::entity(published, &growth, resource, keep)?));
+                    }
+                };
                 let track = find(&manifest, track)?;
                 let range = resource.range(track).ok_or(Refusal::NotFound("this track has no such segment"))?;
                 let entity = Entity::piece(&manifest, track, range, resource.mime(Some(track)), keep);
@@ -204,22 +226,33 @@ impl Edge {
         publication: &'a Publication,
         name: &str,
     ) -> Result<(&'a PublishedRendition, Arc<RenditionManifest>), Refusal> {
-        let published = publication.renditions.iter().find(|rendition| rendition.name == name).ok_or(NO_RENDITION)?;
+        let published = named(publication, name)?;
         let manifest = self.0.catalogue.rendition(&published.key).await?;
         Ok((published, manifest.ok_or(NO_RENDITION)?))
+    }
+
+    /// As [`Self::rendition`], of which a beginning is enough.
+    async fn streamed<'a>(
+        &self,
+        publication: &'a Publication,
+        name: &str,
+    ) -> Result<(&'a PublishedRendition, Standing), Refusal> {
+        let published = named(publication, name)?;
+        let standing = self.standing(publication, published).await?;
+        Ok((published, standing.ok_or(NO_RENDITION)?))
     }
 }
 
 impl Opened<'_> {
     /// The query for URIs in playlists: the signature, if there is one, and which version of the object the playlist is of.
-    fn query(&self) -> String {
+    pub(super) fn query(&self) -> String {
         match &self.pass {
             Pass::Public => format!("v={}", self.version),
             Pass::Signed { query, .. } => format!("{query}&v={}", self.version),
         }
     }
 
-    fn addressing<'a>(&self, query: &'a str) -> Addressing<'a> {
+    pub(super) fn addressing<'a>(&self, query: &'a str) -> Addressing<'a> {
         Addressing::Segments { query }
     }
 
@@ -236,7 +269,11 @@ fn version(publication: &Publication) -> String {
     ContentId::derive(parts).to_string()[..16].to_owned()
 }
 
-fn find<'a>(manifest: &'a RenditionManifest, track: &TreePath) -> Result<&'a Track, Refusal> {
+fn named<'a>(publication: &'a Publication, name: &str) -> Result<&'a PublishedRendition, Refusal> {
+    publication.renditions.iter().find(|rendition| rendition.name == name).ok_or(NO_RENDITION)
+}
+
+pub(super) fn find<'a>(manifest: &'a RenditionManifest, track: &TreePath) -> Result<&'a Track, Refusal> {
     let found = manifest.tracks.iter().find(|candidate| candidate.name == *track);
     found.ok_or(Refusal::NotFound("this rendition has no such track"))
 }

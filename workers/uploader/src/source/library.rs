@@ -9,7 +9,7 @@ use std::{
 
 use lru::LruCache;
 use videocloud_protocol::{
-    ids::{ContentId, RenditionKey},
+    ids::{ContentId, RenditionKey, RunId},
     rendition::{RenditionManifest, TreePath},
 };
 use videocloud_store::{Store, StoreError};
@@ -33,6 +33,15 @@ pub enum Blob {
         /// The file in its tree.
         file: TreePath,
     },
+    /// A file in the workspace of a run.
+    Run {
+        /// The run.
+        run: RunId,
+        /// The file in there.
+        file: TreePath,
+        /// Bytes of the whole file.
+        size: u64,
+    },
 }
 
 /// What tells blobs apart: the bytes behind a key never change.
@@ -40,6 +49,7 @@ pub enum Blob {
 pub(super) enum Key {
     Content(ContentId),
     Tree { rendition: RenditionKey, attempt: String, file: TreePath },
+    Run { run: RunId, file: TreePath },
 }
 
 impl Blob {
@@ -49,6 +59,7 @@ impl Blob {
             Self::Tree { manifest, file } => {
                 Key::Tree { rendition: manifest.key, attempt: manifest.attempt.clone(), file: file.clone() }
             }
+            Self::Run { run, file, size: _ } => Key::Run { run: *run, file: file.clone() },
         }
     }
 }
@@ -80,6 +91,7 @@ impl Library {
         let key = Arc::new(blob.key());
         let size = match blob {
             Blob::Content(_) => size,
+            Blob::Run { size, .. } => *size,
             Blob::Tree { manifest, file } => {
                 manifest.files.iter().find(|known| known.path == *file).map_or(size, |known| known.size)
             }
@@ -91,6 +103,7 @@ impl Library {
         let file = match blob {
             Blob::Content(id) => self.store.open_file(id).await?,
             Blob::Tree { manifest, file } => self.store.open_tree_file(manifest, file).await?,
+            Blob::Run { run, file, .. } => self.store.run(run).open_file(file).await?,
         };
         Ok(match file {
             Some(file) => {

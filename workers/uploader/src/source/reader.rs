@@ -168,6 +168,7 @@ impl Remote {
             None => match &self.blob {
                 Blob::Content(id) => self.store.read(id, self.at..self.end).await?,
                 Blob::Tree { manifest, file } => self.store.read_tree_file(manifest, file, self.at..self.end).await?,
+                Blob::Run { run, file, .. } => self.store.run(run).read_range(file, self.at..self.end).await?,
             },
         };
         match stream.next().await {

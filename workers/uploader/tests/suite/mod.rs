@@ -1,5 +1,6 @@
 mod access;
 mod faults;
+mod growing;
 mod hostile;
 mod playing;
 mod remote;

@@ -7,7 +7,7 @@ use videocloud_protocol::publication::Access;
 use crate::support::{Site, clip, signed, tools};
 
 /// Frames of video and audio that ffmpeg decodes from an address.
-fn decoded(url: &str) -> (u64, u64) {
+pub fn decoded(url: &str) -> (u64, u64) {
     let count = |stream: &str| {
         let mut probe = tools::ffmpeg("ffprobe");
         probe.args(["-v", "error", "-select_streams", stream, "-count_frames", "-of", "csv=p=0"]);

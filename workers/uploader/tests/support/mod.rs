@@ -77,10 +77,11 @@ impl Site {
 }
 
 pub fn publication(clip: &Published, access: Access) -> Publication {
-    let renditions = clip
-        .renditions
-        .iter()
-        .map(|(name, manifest)| PublishedRendition { name: (*name).to_owned(), key: manifest.key });
+    let renditions = clip.renditions.iter().map(|(name, manifest)| PublishedRendition {
+        name: (*name).to_owned(),
+        key: manifest.key,
+        run: None,
+    });
     Publication { uid: "uid-1".into(), content: clip.content, access, renditions: renditions.collect() }
 }
 
