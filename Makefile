@@ -13,7 +13,7 @@ LINK ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build demo demo-down test e2e fuzz lint fmt crds images assets tools deny \
-	bench bench-scheduler bench-download bench-edge bench-transcode bench-operator bench-delivery
+	bench bench-scheduler bench-download bench-edge bench-transcode bench-operator bench-delivery experiment
 
 help: ## Show this list
 	@grep -hE '^[a-z][a-z0-9-]*:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -81,6 +81,9 @@ bench-transcode: setup tools ## Chunked, whole, and separate encodes
 	@cargo bench --locked -p videocloud-transcoder --bench chunking
 bench-operator: setup ## Memory per object, API writes per video, the control loop of a large pool
 	@cargo bench --locked -p videocloud-operator --bench objects --bench pool
-bench-delivery: setup ## Announces: videocloud, aquatic_udp, opentracker; seeding: videocloud, libtorrent
+bench-delivery: setup ## Announces: videocloud, aquatic_udp, opentracker; seeding: videocloud, libtorrent; rates per second
 	@cargo bench --locked -p videocloud-tracker --bench announce
-	@cargo bench --locked -p videocloud-uploader --bench seeding
+	@cargo bench --locked -p videocloud-uploader --bench seeding --bench rates
+
+experiment: setup build ## Policies with real clients, in minutes; LONG=1: in hours, as published
+	@$(CARGO_TARGET_DIR)/release/videocloud-experiment $(if $(LONG),--long) --out $(CARGO_TARGET_DIR)/experiment
