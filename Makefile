@@ -16,7 +16,7 @@ ALLOW_NETWORK ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build demo demo-down test e2e fuzz lint fmt crds images assets tools deny \
-	bench bench-scheduler bench-download bench-edge bench-transcode bench-operator bench-delivery
+	bench bench-scheduler bench-download bench-edge bench-transcode bench-operator bench-delivery experiment
 
 help: ## Show this list
 	@grep -hE '^[a-z][a-z0-9-]*:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -85,6 +85,9 @@ bench-transcode: setup tools ## Chunked, whole, and separate encodes
 	@cargo bench $(BENCH) --bench chunking
 bench-operator: setup ## Memory per object, API writes per video, the control loop of a large pool
 	@cargo bench $(BENCH) --bench objects --bench pool
-bench-delivery: setup ## Announces: videocloud, aquatic_udp, opentracker; seeding: videocloud, libtorrent
+bench-delivery: setup ## Announces: videocloud, aquatic_udp, opentracker; seeding: videocloud, libtorrent; rates per second
 	@cargo bench $(BENCH) --bench announce
-	@cargo bench $(BENCH) --bench seeding
+	@cargo bench $(BENCH) --bench seeding --bench rates
+
+experiment: setup build ## Policies with real clients, in minutes; LONG=1: in hours, as published
+	@$(CARGO_TARGET_DIR)/release/videocloud-experiment $(if $(LONG),--long) --out $(CARGO_TARGET_DIR)/experiment

@@ -55,6 +55,16 @@ pub async fn fetch(url: &str) -> anyhow::Result<String> {
     Ok(String::from_utf8(body)?)
 }
 
+/// Fetches what is at `url` into the file `to`, by curl.
+///
+/// # Errors
+/// Any answer but success.
+pub async fn download(url: &str, to: &str) -> anyhow::Result<()> {
+    run(Command::new("curl").args(["--silent", "--show-error", "--fail", "--max-time", "30", "--output", to, url]))
+        .await?;
+    Ok(())
+}
+
 fn describe(stream: &Value) -> String {
     let codec = stream["codec_name"].as_str().unwrap_or("?");
     match (stream["width"].as_u64(), stream["height"].as_u64(), stream["sample_rate"].as_str()) {

@@ -18,7 +18,7 @@ use crate::{
     admission,
     apiserver::ApiServer,
     config::Settings,
-    controllers::{self, World, pool, transcode, video},
+    controllers::{self, World, cluster, pool, transcode, video},
     events::Events,
     http,
     index::{Index, follow_cluster, follow_samples, follow_tracker},
@@ -157,9 +157,17 @@ async fn write(world: &Arc<World>, stop: CancellationToken) {
         pool::reconcile,
         stop.clone(),
     );
+    let clusters = controllers::run(
+        Controller::Cluster,
+        Arc::clone(world),
+        &index.clusters,
+        &index.cluster_wakes,
+        cluster::reconcile,
+        stop.clone(),
+    );
     let samples = follow_samples(Arc::clone(index), world.tracker.clone(), stop.clone());
     let admission = admission::admit(Arc::clone(world), stop.clone());
     let sweep = sweep::sweep(Arc::clone(world), stop.clone());
     let predict = predict::predict(Arc::clone(world), stop);
-    tokio::join!(videos, transcodes, pools, samples, admission, sweep, predict);
+    tokio::join!(videos, transcodes, pools, clusters, samples, admission, sweep, predict);
 }

@@ -5,6 +5,7 @@
 
 mod bad_links;
 mod deletion;
+mod delivery;
 mod disk;
 mod faults;
 mod happy;
@@ -12,6 +13,10 @@ mod mixed;
 mod shared;
 mod transcode;
 mod upgrade;
+// The uploader's own: one environment with libtorrent for all tests.
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+#[path = "../../../workers/uploader/tests/support/venv.rs"]
+mod venv;
 mod world;
 
 use std::process::ExitCode;
@@ -43,6 +48,7 @@ fn main() -> ExitCode {
         deletion::deleting_during_transcode_leaves_nothing,
         disk::a_full_store_says_so_and_work_goes_on_when_there_is_room,
         transcode::a_film_is_made_by_four_pods_and_plays_in_a_browser,
+        delivery::a_patched_policy_changes_what_peers_receive,
         upgrade::an_upgrade_leaves_running_jobs_alone,
         faults::twenty_rounds_of_kills_all_end_ready,
     ];

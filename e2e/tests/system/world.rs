@@ -30,7 +30,8 @@ use videocloud_e2e::{
 };
 
 const CLUSTER: &str = "vc-e2e";
-const EDGE_PORT: u16 = 30080;
+/// Port of the edge at the node.
+pub const EDGE_PORT: u16 = 30080;
 /// Bytes of the store, in memory: all that the scenarios keep at once, with room to spare.
 const DISK: u64 = 512 << 20;
 
@@ -121,6 +122,11 @@ impl World {
     /// A connection of its own to the API server.
     pub async fn objects(&self) -> anyhow::Result<Objects> {
         Ok(self.system().objects().await?)
+    }
+
+    /// The cluster.
+    pub fn cluster(&self) -> &Cluster {
+        self.bed.cluster()
     }
 
     /// The origin.

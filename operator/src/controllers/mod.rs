@@ -2,6 +2,7 @@
 //! the [`World`].
 
 mod backoff;
+pub mod cluster;
 pub mod pool;
 mod runner;
 pub mod transcode;

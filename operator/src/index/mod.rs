@@ -151,6 +151,8 @@ pub struct Index {
     pub measured: Measured,
     /// BandwidthPools to look at.
     pub pool_wakes: WakeQueue,
+    /// UploadClusters to look at.
+    pub cluster_wakes: WakeQueue,
     /// VideoObjects to look at.
     pub video_wakes: WakeQueue,
     /// TranscodeJobs to look at.

@@ -19,16 +19,28 @@ impl Index {
         drop(state);
         self.measured.want();
         self.pool_wakes.push(name);
+        self.wake_clusters(name);
+    }
+
+    /// Clusters say whether their pool is there.
+    fn wake_clusters(&self, pool: &Named) {
+        for name in self.clusters.names(None) {
+            if self.clusters.get(&name).is_some_and(|cluster| cluster.spec.pool_ref.as_str() == &*pool.name) {
+                self.cluster_wakes.push(&name);
+            }
+        }
     }
 
     /// A BandwidthPool went: its table and models are forgotten by the next sweep.
     pub fn pool_gone(&self, name: &Named) {
         self.state().departed_pools.insert(name.name.to_string());
+        self.wake_clusters(name);
         self.sweep.notify_one();
     }
 
     /// An UploadCluster appeared or changed.
-    pub fn cluster_changed(&self, cluster: &UploadCluster) {
+    pub fn cluster_changed(&self, name: &Named, cluster: &UploadCluster) {
+        self.cluster_wakes.push(name);
         self.pool_wakes.push(&Named::new("", cluster.spec.pool_ref.as_str()));
     }
 

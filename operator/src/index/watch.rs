@@ -100,8 +100,8 @@ pub async fn follow_cluster(
     let clusters = Sink {
         tell: |change: Change<UploadCluster>| match change {
             Change::Applied(mut cluster) => {
-                index.clusters.put(&mut cluster);
-                index.cluster_changed(&cluster);
+                let name = index.clusters.put(&mut cluster);
+                index.cluster_changed(&name, &cluster);
             }
             Change::Gone(name) => {
                 index.clusters.remove(&name);

@@ -38,6 +38,8 @@ pub enum Controller {
     Transcode,
     /// BandwidthPools.
     Pool,
+    /// UploadClusters.
+    Cluster,
 }
 
 /// How a pass ended, as a label.
@@ -355,6 +357,7 @@ impl Metrics {
             (Controller::Video, &index.video_wakes),
             (Controller::Transcode, &index.transcode_wakes),
             (Controller::Pool, &index.pool_wakes),
+            (Controller::Cluster, &index.cluster_wakes),
         ] {
             let number = i64::try_from(queue.len()).unwrap_or(i64::MAX);
             self.queue.get_or_create(&ControllerLabels { controller }).set(number);

@@ -220,6 +220,32 @@ async fn an_interval_without_samples_is_skipped_with_a_condition() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_without_its_pool_says_so() {
+    let spec = json!({ "capacityBytesPerSecond": 1_000_000, "intervalSeconds": 5 });
+    let hub = Hub::delivering("pool-absent", spec.clone()).await;
+    let operator = hub.operator(&["--pools=pool-absent,pool-to-come"]).await;
+    let cluster = json!({
+        "metadata": { "name": "pool-absent-hub" },
+        "spec": { "poolRef": "pool-to-come", "local": {}, "capacityBytesPerSecond": 400_000 },
+    });
+    let clusters: Api<UploadCluster> = Api::all(hub.client.clone());
+    clusters.create(&PostParams::default(), &serde_json::from_value(cluster).unwrap()).await.unwrap();
+    let says = |cluster: &UploadCluster, status: &str, reason: &str| {
+        let conditions = cluster.status.iter().flat_map(|status| &status.conditions);
+        let active: Vec<_> = conditions.filter(|one| one.type_ == types::ACTIVE).collect();
+        active.iter().any(|one| one.status == status && one.reason == reason)
+    };
+    let absent = |cluster: &UploadCluster| says(cluster, "False", "PoolNotFound");
+    hub.until_cluster("pool-absent-hub", "without its pool", absent).await;
+    let body = json!({ "metadata": { "name": "pool-to-come" }, "spec": spec });
+    hub.pools().create(&PostParams::default(), &serde_json::from_value(body).unwrap()).await.unwrap();
+    hub.until_cluster("pool-absent-hub", "with its pool", |cluster| !absent(cluster)).await;
+    hub.pools().delete("pool-to-come", &DeleteParams::default()).await.unwrap();
+    hub.until_cluster("pool-absent-hub", "without its pool again", absent).await;
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_tenants_share_is_kept_for_it() {
     let spec = json!({
         "capacityBytesPerSecond": 1_000_000, "intervalSeconds": 5, "policy": "Proportional", "directReservePercent": 0,

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, ValueEnum};
+use ipnet::IpNet;
 use url::Url;
 
 use crate::{database::DatabaseLocation, swarms::SwarmSettings};
@@ -117,6 +118,13 @@ pub struct BitTorrent {
     /// Announces one address may make in 10 s, its network sixteen times as many; 0 for any number.
     #[arg(long, env = "VIDEOCLOUD_TRACKER_ANNOUNCES_PER_ADDRESS", default_value_t = 500, value_name = "COUNT")]
     pub announces_per_address: u32,
+    /// Peers to try per second whether they can be reached: those that cannot are named to nobody and count as no seeders; 0 for none.
+    #[arg(long, env = "VIDEOCLOUD_TRACKER_PROBE_PEERS", default_value_t = 0, value_name = "COUNT")]
+    pub probe_peers: u32,
+    /// Networks in which peers are tried although their addresses are not of the internet, for example 10.0.0.0/8; may be given several
+    /// times.
+    #[arg(long, env = "VIDEOCLOUD_TRACKER_PROBE_NETWORK", value_delimiter = ',', value_name = "NETWORK")]
+    pub probe_network: Vec<IpNet>,
 }
 
 impl BitTorrent {

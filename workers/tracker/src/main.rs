@@ -1,6 +1,6 @@
 //! `videocloud-tracker`: reads flags, opens the database, serves until told to stop.
 
-use std::{io::IsTerminal, process::ExitCode};
+use std::{io::IsTerminal, process::ExitCode, sync::Arc};
 
 use clap::Parser;
 use tokio::{
@@ -11,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 use videocloud_protocol::token::TokenKey;
 use videocloud_tracker::{
     Delivery, Settings, Tracker,
-    bittorrent::udp::UdpServer,
+    bittorrent::{probe, udp::UdpServer},
     check::check,
     config::{Config, LogFormat},
     database::Database,
@@ -86,6 +86,10 @@ async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     let udp_addresses: Vec<String> = udp.iter().map(|server| server.address().to_string()).collect();
     let stopping = tracker.closing().clone();
     let served = tokio::spawn(serve(listener, router(tracker.clone(), gate), stopping.clone()));
+    let probing = (config.bittorrent.probe_peers > 0).then(|| {
+        let (rate, allowed) = (config.bittorrent.probe_peers, config.bittorrent.probe_network.clone());
+        tokio::spawn(probe(Arc::clone(&tracker.swarms), rate, allowed, stopping.clone()))
+    });
     let udp_addresses = udp_addresses.join(",");
     tracing::info!(http = %address, udp = udp_addresses, database = %config.database, version = env!("CARGO_PKG_VERSION"), "serving");
     tokio::select! {
@@ -95,6 +99,9 @@ async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     tracing::info!("stopping");
     stopping.cancel();
     served.await?;
+    if let Some(probing) = probing {
+        probing.await?;
+    }
     // Before the swarms are written for the last time.
     tokio::task::spawn_blocking(move || udp.into_iter().for_each(UdpServer::stop)).await?;
     tracker.close().await;

@@ -5,6 +5,8 @@
 mod bad;
 #[path = "announces/delivery.rs"]
 mod delivery;
+#[path = "announces/probe.rs"]
+mod probe;
 #[path = "announces/restart.rs"]
 mod restart;
 mod support;

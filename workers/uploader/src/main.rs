@@ -115,12 +115,15 @@ async fn run(config: Config) -> Result<(), Failure> {
     };
     let beside = watchers.is_none().then(|| probes.clone());
     let watching = watchers.map(|watchers| {
-        let site = Site { edge: None, probes: Some(probes), metrics: metrics.clone() };
+        // Who watches is not paid for by the capacity.
+        let swarms = Arc::new(Swarms::new(UNLIMITED, UNLIMITED));
+        let site = Site { edge: None, probes: Some(probes), metrics: metrics.clone(), swarms };
         let drain = Drain { delay: Duration::ZERO, timeout: Duration::from_secs(1) };
         let places = Places::new(Limits { total: 1_000, per_address: 0 });
         tokio::spawn(connections::serve(watchers, site, places, drain, stopped.clone()))
     });
-    let site = Site { edge: Some(Arc::clone(&edge)), probes: beside, metrics: metrics.clone() };
+    let site =
+        Site { edge: Some(Arc::clone(&edge)), probes: beside, metrics: metrics.clone(), swarms: Arc::clone(&swarms) };
     let mut owned = JoinSet::new();
     // Web seeds are asked for by info hash, also where no peer is served.
     owned.spawn(Arc::clone(&torrents).follow(stopped.clone()));

@@ -254,6 +254,9 @@ pub struct UploaderTable {
     /// Bytes per second to BitTorrent peers for contents the table does not name.
     #[serde(default)]
     pub default_bittorrent: u64,
+    /// Most of all contents together, named or not, bytes per second; nothing for what the receiver can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<u64>,
     /// The table named in the report holds on, with this time to live; the other fields say nothing.
     #[serde(default)]
     pub unchanged: bool,

@@ -5,7 +5,9 @@
 
 pub mod http;
 mod outcome;
+mod probe;
 pub mod udp;
 pub mod web;
 
 pub use outcome::{Counts, Outcome, Protocol};
+pub use probe::probe;

@@ -119,14 +119,24 @@ pub(super) fn operations() -> Vec<Operation> {
 }
 
 /// The whole HTTP service.
-pub fn router(tracker: Shared, gate: Gate) -> Router {
+#[derive(Clone)]
+pub struct Service {
+    pub(super) router: Router,
+    pub(super) tracker: Shared,
+}
+
+/// The HTTP service of a tracker.
+#[must_use]
+pub fn router(tracker: Shared, gate: Gate) -> Service {
     let api = api(Arc::new(gate), tracker.metrics.clone());
     // Peers speak bencode and WebSocket, and show no tokens: not operations of the API.
-    api.router
+    let router = api
+        .router
         .merge(bittorrent::http::routes())
         .fallback(|| async { Problem::not_found("no such path; see /v1/openapi.json") })
         .method_not_allowed_fallback(|| async {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "no such method on this path; see /v1/openapi.json")
         })
-        .with_state(tracker)
+        .with_state(Arc::clone(&tracker));
+    Service { router, tracker }
 }

@@ -11,7 +11,7 @@ mod probes;
 mod problem;
 
 pub use access::{Access, Caller, Gate, GateError};
-pub use api::{Api, Operation, SchemaOf, Shared, router};
+pub use api::{Api, Operation, SchemaOf, Service, Shared, router};
 pub use body::Body;
 pub use bounds::Bounded;
 pub(crate) use bounds::name;

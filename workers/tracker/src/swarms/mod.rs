@@ -11,6 +11,7 @@ mod limits;
 mod load;
 mod owners;
 mod peer;
+mod probe;
 mod samples;
 mod select;
 mod session;
@@ -30,6 +31,7 @@ pub use announce::{Announce, DEFAULT_WANT, Event, Found, MAX_WANT, PeerId, Peers
 pub use interval::Millis;
 pub use known::{Hashes, Known};
 pub use owners::{Roster, Seeder};
+pub use probe::{Candidate, Cursor, may_try};
 pub use samples::{Allocations, History};
 pub use snapshot::{Snapshot, write as write_snapshot};
 pub use store::{Answer, SwarmSettings, Swarms, Worker};

@@ -11,6 +11,10 @@ pub(super) const BY_V1: u8 = 1;
 /// Speaks v2.
 pub(super) const BY_V2: u8 = 2;
 const SEEDER: u8 = 4;
+/// Whether it can be reached was tried where it is now.
+const TRIED: u8 = 8;
+/// It could not.
+const HIDDEN: u8 = 16;
 
 /// Who and where. Ports of 0 stand for a family in which the peer cannot be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,11 +52,28 @@ impl Peer {
     pub(super) fn update(&mut self, announce: &Announce, by: u8, seen: u32) {
         self.key = announce.key;
         self.seen = seen;
-        self.flags = (self.flags & (BY_V1 | BY_V2)) | by | if announce.left == 0 { SEEDER } else { 0 };
+        let before = (self.v4(), self.v6());
         match announce.address {
             IpAddr::V4(address) => (self.v4, self.v4_port) = (address.octets(), announce.port),
             IpAddr::V6(address) => (self.v6, self.v6_port) = (address.octets(), announce.port),
         }
+        // Elsewhere it may be reached, or not.
+        let kept = if before == (self.v4(), self.v6()) { TRIED | HIDDEN } else { 0 };
+        self.flags = (self.flags & (BY_V1 | BY_V2 | kept)) | by | if announce.left == 0 { SEEDER } else { 0 };
+    }
+
+    pub(super) const fn is_tried(&self) -> bool {
+        self.flags & TRIED != 0
+    }
+
+    /// Notes that it was tried, and whether it was reached.
+    pub(super) const fn set_tried(&mut self, reached: bool) {
+        self.flags = (self.flags & !HIDDEN) | TRIED | if reached { 0 } else { HIDDEN };
+    }
+
+    /// It was tried and could not be reached: there is no use in naming it.
+    pub(super) const fn is_hidden(&self) -> bool {
+        self.flags & HIDDEN != 0
     }
 
     pub(super) const fn is_seeder(&self) -> bool {

@@ -65,7 +65,12 @@ pub(super) fn select(peers: &[Peer], wish: &Wish, scratch: &mut Scratch, found: 
         let positions = (begin + start..).zip(after).chain((begin..).zip(before));
         for (at, peer) in positions.take(length) {
             let reachable = wish.v4 && peer.v4().is_some() || wish.v6 && peer.v6().is_some();
-            if !reachable || at == wish.own || !peer.speaks(wish.by) || wish.leechers_only && peer.is_seeder() {
+            if !reachable
+                || peer.is_hidden()
+                || at == wish.own
+                || !peer.speaks(wish.by)
+                || wish.leechers_only && peer.is_seeder()
+            {
                 continue;
             }
             let Ok(position) = u32::try_from(at) else { continue };

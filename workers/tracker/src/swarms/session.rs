@@ -19,6 +19,8 @@ pub(super) struct Belief {
     pub max_peer_rate: u64,
     /// Size of the content, if it is known.
     pub size: Option<u64>,
+    /// Nobody can reach it: it seeds nothing that others could ask for.
+    pub hidden: bool,
 }
 
 /// The reporting fields of a peer.
@@ -102,7 +104,7 @@ impl Session {
         let span = now.saturating_sub(self.at);
         let delta = self.delta(report, span, belief, tallies);
         let due = delta.each(self.lent, u64::saturating_sub);
-        self.account(due, now, delta.downloaded > 0, open, tallies);
+        self.account(due, now, (delta.downloaded > 0, belief.hidden), open, tallies);
         let last_span = u32::try_from(span).unwrap_or(u32::MAX);
         // Two reports of one moment (HTTP and UDP, IPv4 and IPv6) say nothing of a rate.
         let keep = span < 1000 && self.last_span > 0;
@@ -111,7 +113,7 @@ impl Session {
     }
 
     /// The interval that ends at `end` is finished: counts whether the session's report of it came, and if not lends, once.
-    pub(super) fn finish(&mut self, end: Millis, open: &Open, tallies: &mut Tallies) {
+    pub(super) fn finish(&mut self, end: Millis, open: &Open, hidden: bool, tallies: &mut Tallies) {
         if self.at >= end {
             // One whose first report came after the end was not there.
             let there = u32::from(self.at - u64::from(self.last_span).min(self.at) < end);
@@ -127,7 +129,7 @@ impl Session {
         let rate = |bytes: u64| u64::try_from(u128::from(bytes) * u128::from(gap) / u128::from(span));
         let lent = self.last.map(|bytes| rate(bytes).unwrap_or(u64::MAX));
         let until = self.covered + gap;
-        self.account(lent, until, lent.downloaded > 0, open, tallies);
+        self.account(lent, until, (lent.downloaded > 0, hidden), open, tallies);
         tallies.previous().repeated(lent.downloaded);
         self.lent = self.lent.each(lent, u64::saturating_add);
         self.covered = until;
@@ -155,11 +157,22 @@ impl Session {
     }
 
     /// Divides what came about since the session was accounted for last.
-    fn account(&self, due: Counters, until: Millis, progress: bool, open: &Open, tallies: &mut Tallies) {
+    fn account(
+        &self,
+        due: Counters,
+        until: Millis,
+        (progress, hidden): (bool, bool),
+        open: &Open,
+        tallies: &mut Tallies,
+    ) {
         let span = self.covered..until;
         let time = until.saturating_sub(self.covered);
         let divide = |amount| open.divide(amount, span.clone());
-        let (leech, seed) = if self.is_seeder() { (0, time) } else { (time, 0) };
+        let (leech, seed) = match (self.is_seeder(), hidden) {
+            (true, true) => (0, 0),
+            (true, false) => (0, time),
+            (false, _) => (time, 0),
+        };
         tallies.bytes(divide(due.downloaded), divide(due.uploaded), divide(due.left));
         tallies.presence(divide(leech), divide(if progress { leech } else { 0 }), divide(seed));
     }

@@ -79,6 +79,11 @@ impl Shard {
         entry.has_alias |= hashes.alias.is_some();
     }
 
+    /// Swarms somebody is in.
+    pub(super) fn swarms(&mut self) -> impl Iterator<Item = (InfoHash, &mut Swarm)> {
+        self.entries.iter_mut().filter_map(|(hash, entry)| Some((*hash, &mut **entry.swarm.as_mut()?)))
+    }
+
     pub(super) fn scrape(&self, hash: &InfoHash) -> Option<Scraped> {
         let entry = self.entries.get(hash)?;
         Some(entry.swarm.as_ref().map(|swarm| swarm.scrape()).unwrap_or_default())

@@ -269,6 +269,14 @@ impl Swarms {
         self.shards.iter().map(lock)
     }
 
+    pub(super) const fn shard_count(&self) -> usize {
+        self.shards.len()
+    }
+
+    pub(super) fn shard_at(&self, at: usize) -> MutexGuard<'_, Shard> {
+        lock(&self.shards[at])
+    }
+
     pub(super) fn shard(&self, hash: &InfoHash) -> MutexGuard<'_, Shard> {
         // Info hashes are uniform unless somebody makes them otherwise, and then only shards fill unevenly.
         let [a, b, ..] = *hash.as_bytes();

@@ -1,12 +1,15 @@
 //! One swarm: its peers, their sessions, and what it did lately.
 
-use std::{collections::HashMap, net::IpAddr};
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+};
 
 use ahash::RandomState;
 use hashbrown::HashTable;
 
 use super::{
-    announce::{Announce, Event, Found, Peers, Refused, Scraped},
+    announce::{Announce, Event, Found, PeerId, Peers, Refused, Scraped},
     interval::{Millis, Open},
     peer::{Peer, network},
     select::{Scratch, Wish, select},
@@ -67,7 +70,8 @@ impl Swarm {
     ) -> Result<Found, Refused> {
         let hash = with.rules.hasher.hash_one(announce.peer_id.0);
         let at = self.find(hash, announce);
-        let belief = Belief { max_peer_rate: with.rules.max_peer_rate, size: with.size };
+        let hidden = at.is_some_and(|at| self.peers[at].is_hidden());
+        let belief = Belief { max_peer_rate: with.rules.max_peer_rate, size: with.size, hidden };
         if let Some(at) = at {
             self.again(at, announce, with, belief)?;
         }
@@ -238,8 +242,25 @@ impl Swarm {
 
     /// The previous interval ends at `end`: its sessions are asked for what is missing.
     pub(super) fn finish(&mut self, end: Millis, open: &Open) {
-        for session in &mut self.sessions {
-            session.finish(end, open, &mut self.tallies);
+        for (peer, session) in self.peers.iter().zip(&mut self.sessions) {
+            session.finish(end, open, peer.is_hidden(), &mut self.tallies);
+        }
+    }
+
+    pub(super) fn peers_mut(&mut self) -> &mut [Peer] {
+        &mut self.peers
+    }
+
+    /// A peer was tried at an address; where it is no more, that says nothing.
+    pub(super) fn tried(&mut self, peer: PeerId, address: SocketAddr, reached: bool, rules: &Rules) {
+        let peers = &self.peers;
+        let same = |position: &u32| peers[*position as usize].id == peer.0;
+        let Some(at) = self.index.find(rules.hasher.hash_one(peer.0), same).map(|position| *position as usize) else {
+            return;
+        };
+        let found = &mut self.peers[at];
+        if found.v4().map(SocketAddr::V4) == Some(address) || found.v6().map(SocketAddr::V6) == Some(address) {
+            found.set_tried(reached);
         }
     }
 

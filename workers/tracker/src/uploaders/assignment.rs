@@ -17,6 +17,8 @@ pub(super) struct Part {
     pub(super) default_rate: u64,
     /// Bytes per second to BitTorrent peers for all contents it has no rate for.
     pub(super) default_bittorrent: u64,
+    /// Bytes per second of all contents together.
+    pub(super) total: u64,
     /// Rates of the swarms it owns.
     pub(super) rates: Vec<SwarmRate>,
 }
@@ -81,8 +83,11 @@ impl Assignment {
         }
         for part in parts.values_mut() {
             part.rates.sort_unstable_by_key(|rate| rate.content);
+            let named = part.rates.iter().map(|rate| rate.http.saturating_add(rate.bittorrent));
+            part.total = named.fold(default_rate.saturating_add(default_bittorrent), u64::saturating_add);
         }
-        let nothing = Part { default_rate, default_bittorrent, rates: Vec::new() };
+        let total = default_rate.saturating_add(default_bittorrent);
+        let nothing = Part { default_rate, default_bittorrent, total, rates: Vec::new() };
         Self { number, tables, parts, nothing }
     }
 

@@ -200,6 +200,7 @@ impl Fleet {
             ttl_seconds,
             default_rate: part.default_rate,
             default_bittorrent: part.default_bittorrent,
+            total: Some(part.total),
             rates: part.rates.clone(),
             unchanged: false,
         }
@@ -237,6 +238,7 @@ impl Fleet {
             // One more content would get this much if the table were made with it.
             default_rate: part / (busy + 1),
             default_bittorrent: part / (busy + 1),
+            total: Some(part),
             rates,
             unchanged: false,
         }
@@ -300,7 +302,9 @@ mod tests {
         for (name, cluster) in [("a", "x"), ("b", "x"), ("c", "x"), ("d", "y")] {
             let table = fleet.report(name, &in_cluster(cluster), now).unwrap().table;
             assert_eq!((table.ttl_seconds, table.default_rate, table.default_bittorrent), (20, 100, 10));
-            assert!(!table.unchanged);
+            // Contents it does not name share what is kept for them.
+            let named: u64 = table.rates.iter().map(|rate| rate.http + rate.bittorrent).sum();
+            assert_eq!((table.total, table.unchanged), (Some(named + 110), false));
             for rate in &table.rates {
                 let row = usize::from(rate.content.as_bytes()[0] - 1) + 2 * usize::from(cluster == "y");
                 sums[row] += rate.bittorrent;

@@ -1,6 +1,6 @@
 //! The listener: HTTP/1.1 and HTTP/2 without TLS (an ingress or the mesh has it), one task per connection, all ended with it.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
 use hyper::{Request, Response, body::Incoming, service::service_fn};
 use hyper_util::{
@@ -14,12 +14,13 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Places, Refused, limits::Place, socket::Socket};
+use super::{Places, Refused, limits::Place, socket::Socket, wire};
 use crate::{
     edge::{Body, Edge, answer::Refusal},
     metrics::Metrics,
     probes::Probes,
     pulse::{Cut, LOOK_EVERY, Pulse, Watch},
+    rates::{Meter, Swarms, UNLIMITED},
 };
 
 /// Longest time from one request's end to the end of the next one's head.
@@ -47,15 +48,17 @@ pub struct Site {
     pub probes: Option<Probes>,
     /// What is counted.
     pub metrics: Metrics,
+    /// Pays for all connections.
+    pub swarms: Arc<Swarms>,
 }
 
 impl Site {
-    async fn answer(&self, request: &Request<Incoming>, pulse: &Arc<Pulse>) -> Response<Body> {
+    async fn answer(&self, request: &Request<Incoming>, pulse: &Arc<Pulse>, meter: &Arc<Meter>) -> Response<Body> {
         if let Some(response) = self.probes.as_ref().and_then(|probes| probes.answer(request)) {
             return response;
         }
         match &self.edge {
-            Some(edge) => edge.answer(request, pulse).await,
+            Some(edge) => edge.answer(request, pulse, meter).await,
             None => Refusal::NotFound("there is nothing at this address but /metrics, /healthz and /readyz").response(),
         }
     }
@@ -89,7 +92,7 @@ pub async fn serve(listener: TcpListener, site: Site, places: Arc<Places>, drain
             }
         };
         match places.take(peer.ip()) {
-            Ok(place) => drop(connections.spawn(connection(stream, place, &builder, &site, &graceful))),
+            Ok(place) => drop(connections.spawn(connection((stream, peer), place, &builder, &site, &graceful))),
             Err(refused) => {
                 site.metrics.refused(refused);
                 refuse(&stream, refused);
@@ -119,7 +122,7 @@ fn builder() -> Builder<TokioExecutor> {
 
 /// One connection, from its first byte to its last.
 fn connection(
-    stream: TcpStream,
+    (stream, peer): (TcpStream, SocketAddr),
     place: Place,
     builder: &Arc<Builder<TokioExecutor>>,
     site: &Arc<Site>,
@@ -129,16 +132,20 @@ fn connection(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "failed to set TCP_NODELAY");
     }
+    if site.swarms.capacity() != UNLIMITED {
+        wire::hold_little(&stream, site.swarms.capacity());
+    }
     let pulse = Arc::new(Pulse::default());
+    let meter = site.swarms.meter(peer.ip().to_canonical().is_ipv6());
     let service = {
-        let (site, pulse) = (Arc::clone(site), Arc::clone(&pulse));
+        let (site, pulse, meter) = (Arc::clone(site), Arc::clone(&pulse), Arc::clone(&meter));
         service_fn(move |request: Request<Incoming>| {
-            let (site, pulse) = (Arc::clone(&site), Arc::clone(&pulse));
+            let (site, pulse, meter) = (Arc::clone(&site), Arc::clone(&pulse), Arc::clone(&meter));
             pulse.request();
-            async move { Ok::<_, Infallible>(site.answer(&request, &pulse).await) }
+            async move { Ok::<_, Infallible>(site.answer(&request, &pulse, &meter).await) }
         })
     };
-    let socket = TokioIo::new(Socket { stream, pulse: Arc::clone(&pulse) });
+    let socket = TokioIo::new(Socket { stream, pulse: Arc::clone(&pulse), meter });
     let served = graceful.watch(builder.serve_connection(socket, service).into_owned());
     let metrics = site.metrics.clone();
     async move {

@@ -3,6 +3,7 @@
 mod limits;
 mod listen;
 mod socket;
+pub mod wire;
 
 pub use limits::{Limits, Place, Places, Refused};
 pub use listen::{Drain, Site, serve};

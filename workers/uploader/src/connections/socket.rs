@@ -1,4 +1,4 @@
-//! A socket that counts what it takes.
+//! A socket that counts what it takes, and settles what it costs.
 
 use std::{
     io::{self, IoSlice},
@@ -12,13 +12,15 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::pulse::Pulse;
+use super::wire::wire;
+use crate::{pulse::Pulse, rates::Meter};
 
-/// A TCP connection and its pulse.
+/// A TCP connection, its pulse, and its meter where bytes are paid for.
 #[derive(Debug)]
 pub(super) struct Socket {
     pub(super) stream: TcpStream,
     pub(super) pulse: Arc<Pulse>,
+    pub(super) meter: Arc<Meter>,
 }
 
 impl Socket {
@@ -29,6 +31,20 @@ impl Socket {
             Poll::Pending => self.pulse.blocked(),
         }
         written
+    }
+}
+
+impl Socket {
+    fn settle(&self) {
+        if let Some(wire) = wire(&self.stream) {
+            self.meter.settle(&wire);
+        }
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.settle();
     }
 }
 
@@ -58,7 +74,12 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        // Nothing waits before the kernel now, so that its count is all there is.
+        if flushed.is_ready() && self.meter.is_due() {
+            self.settle();
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -13,7 +14,7 @@ use prometheus_client::metrics::counter::Counter;
 
 use crate::{
     pulse,
-    rates::Sending,
+    rates::{Meter, Sending},
     source::{Reader, reader::ReadError},
 };
 
@@ -91,6 +92,8 @@ pub struct Transfer {
     pub steps: VecDeque<Step>,
     /// Allows them.
     pub sending: Sending,
+    /// What their connection takes of the capacity.
+    pub meter: Arc<Meter>,
     /// Keeps the connection from being cut while they wait.
     pub flight: pulse::Body,
     /// Counts them.
@@ -128,17 +131,17 @@ impl Transfer {
             Step::Range { at, end } => (at, end),
         };
         let wanted = self.reader.piece().min(end - at);
-        let allowed = match self.sending.try_pass(wanted) {
+        let allowed = match self.sending.try_pass(&self.meter, wanted) {
             Some(allowed) => allowed,
             None => {
                 let _waiting = self.flight.paced();
-                self.sending.pass(wanted).await
+                self.sending.pass(&self.meter, wanted).await
             }
         };
         let _waiting = self.flight.reads();
         let read = self.reader.read(at, allowed, end).await;
         let got = read.as_ref().map_or(0, |bytes| bytes.len() as u64);
-        self.sending.sent(allowed, got);
+        self.sending.sent(&self.meter, allowed, got);
         self.sent.inc_by(got);
         if got > 0 && at + got < end {
             self.steps.push_front(Step::Range { at: at + got, end });

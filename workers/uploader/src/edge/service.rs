@@ -19,7 +19,7 @@ use crate::{
     catalogue::{Catalogue, LookupError},
     metrics::Metrics,
     pulse::Pulse,
-    rates::Swarms,
+    rates::{Meter, Swarms},
     seeding::Announcer,
     source::{Blob, Library, reader::ReadError},
     torrents::Collection,
@@ -59,6 +59,7 @@ pub(super) struct Asked<'a> {
     pub(super) host: Option<&'a str>,
     pub(super) kind: &'static str,
     pub(super) pulse: &'a Arc<Pulse>,
+    pub(super) meter: &'a Arc<Meter>,
     /// Since 1970.
     pub(super) now: Duration,
 }
@@ -76,8 +77,8 @@ impl Edge {
         &self.0
     }
 
-    /// Answers a request that came on the connection of `pulse`. The request's body is never read.
-    pub async fn answer<B>(&self, request: &Request<B>, pulse: &Arc<Pulse>) -> Response<Body> {
+    /// Answers a request that came on the connection of `pulse` and `meter`. The request's body is never read.
+    pub async fn answer<B>(&self, request: &Request<B>, pulse: &Arc<Pulse>, meter: &Arc<Meter>) -> Response<Body> {
         let target = Target::parse(request.uri().path());
         let kind = target.as_ref().map_or("none", Target::kind);
         let response = if request.method() == Method::OPTIONS {
@@ -90,6 +91,7 @@ impl Edge {
                 host: host(request),
                 kind,
                 pulse,
+                meter,
                 now: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
             };
             self.find(&asked, target).await.unwrap_or_else(|refusal| refusal.response())
@@ -121,6 +123,7 @@ impl Edge {
             reader: self.0.library.open(&entity.blob, entity.size).await.map_err(ReadError::from)?,
             steps: plan.steps,
             sending: self.0.swarms.send(entity.swarm, entity.share),
+            meter: Arc::clone(asked.meter),
             flight: asked.pulse.body(),
             sent: self.0.metrics.sent(asked.kind),
         };

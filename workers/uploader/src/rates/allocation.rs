@@ -8,6 +8,8 @@ use std::{
 
 use videocloud_protocol::{ids::ContentId, tracker::UploaderTable};
 
+use super::UNLIMITED;
+
 /// Most contents one table may name.
 pub const MAX_RATES: usize = 1_000_000;
 /// Longest time to live that is believed: a table must not outlive its maker by long.
@@ -53,6 +55,7 @@ struct InForce {
     generation: u64,
     until: Instant,
     default: Rates,
+    total: u64,
     rates: HashMap<ContentId, Rates>,
     /// The sum of what it gives BitTorrent, if anybody may borrow of it.
     borrowable: Option<u64>,
@@ -66,7 +69,7 @@ pub struct Allocation {
 }
 
 impl Allocation {
-    /// No table yet: each content at `fallback` bytes per second.
+    /// No table yet: each content, and all together, at `fallback` bytes per second.
     #[must_use]
     pub const fn new(fallback: u64) -> Self {
         Self { fallback: Rates::of(fallback, fallback), table: None }
@@ -101,6 +104,7 @@ impl Allocation {
             generation: table.generation,
             until: now + Duration::from_secs(table.ttl_seconds).min(MAX_TTL),
             default: Rates::of(table.default_rate, table.default_bittorrent),
+            total: table.total.unwrap_or(UNLIMITED),
             rates,
             borrowable: borrowing.then_some(sum),
         });
@@ -114,6 +118,12 @@ impl Allocation {
             Some(table) => table.rates.get(content).copied().unwrap_or(table.default),
             None => self.fallback,
         }
+    }
+
+    /// Bytes per second of all contents together at `now`.
+    #[must_use]
+    pub fn total(&self, now: Instant) -> u64 {
+        self.in_force(now).map_or(self.fallback.http, |table| table.total)
     }
 
     /// What the table in force gives BitTorrent in all; `None` without a table that lets anybody borrow.
@@ -195,6 +205,7 @@ mod tests {
         assert_eq!(http(&allocation, 1, start), 3);
         allocation.take(table(5, 100), start).unwrap();
         assert_eq!((http(&allocation, 1, start), http(&allocation, 2, start)), (100, 7));
+        assert_eq!((allocation.total(start), allocation.total(start + Duration::from_secs(30))), (UNLIMITED, 3));
         assert_eq!(allocation.ends(), Some(start + Duration::from_secs(30)));
         assert_eq!(http(&allocation, 1, start + Duration::from_secs(30)), 3);
     }

@@ -2,18 +2,22 @@
 //! their own. The file is read again when it changes; one that cannot be read leaves what it said before in force.
 
 use std::{
+    collections::HashSet,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use tokio_util::sync::CancellationToken;
-use videocloud_protocol::tracker::{SwarmRate, UploaderTable};
+use videocloud_protocol::{
+    ids::ContentId,
+    tracker::{SwarmRate, UploaderTable},
+};
 
 use super::{Swarms, allocation::MAX_RATES};
 
-/// How often it is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How often it is looked at. One that changed is read when it stayed the same for as long: a writer may not be done.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How long what it says holds if it is not said again.
 const TTL: Duration = Duration::from_secs(120);
 /// Longest line, bytes: an id and two numbers.
@@ -55,6 +59,7 @@ pub fn parse(text: &str, fallback: u64) -> Result<UploaderTable, TableError> {
         Some((line, _)) => return Err(bad(line, "the first line must be content,bittorrent,http")),
         None => return Err(bad(0, "it is empty; the first line must be content,bittorrent,http")),
     }
+    let mut named = HashSet::new();
     for (at, line) in lines {
         let fields: Vec<&str> = if line.len() <= MAX_LINE { line.split(',').map(str::trim).collect() } else { vec![] };
         let [content, bittorrent, http] = fields[..] else { return Err(bad(at, "three fields are needed")) };
@@ -65,7 +70,11 @@ pub fn parse(text: &str, fallback: u64) -> Result<UploaderTable, TableError> {
             (table.default_bittorrent, table.default_rate) = (bittorrent, http);
             continue;
         }
-        let content = content.parse().map_err(|_| bad(at, "a content must be 64 lower-case hex digits, or *"))?;
+        let content: ContentId =
+            content.parse().map_err(|_| bad(at, "a content must be 64 lower-case hex digits, or *"))?;
+        if !named.insert(content) {
+            return Err(bad(at, "the content has a row already"));
+        }
         if table.rates.len() >= MAX_RATES {
             return Err(bad(at, "too many rows"));
         }
@@ -105,10 +114,12 @@ impl TableFile {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         let mut said = tokio::time::Instant::now();
         let mut seen = stamp(&self.path);
+        let mut last = seen;
         self.say(&mut table);
         while closing.run_until_cancelled(looks.tick()).await.is_some() {
             let now = stamp(&self.path);
-            if now != seen {
+            let settled = std::mem::replace(&mut last, now) == now;
+            if now != seen && settled {
                 seen = now;
                 match self.read() {
                     Ok(read) => {
@@ -165,6 +176,9 @@ mod tests {
             (format!("content,bittorrent,http\n{id},1"), 2),
             (format!("content,bittorrent,http\n{id},-1,2"), 2),
             (format!("content,bittorrent,http\n{id},1,2\n{id},1,2,3"), 3),
+            (format!("content,bittorrent,http\n{id},1,2\n{id},3,4"), 3),
+            (format!("content,bittorrent,http\n{id},NaN,2"), 2),
+            (format!("content,bittorrent,http\n{id},1e6,2"), 2),
             (format!("content,bittorrent,http\n{id},1,{}", "9".repeat(300)), 2),
         ] {
             assert!(matches!(parse(&text, 0), Err(TableError::Line { line: found, .. }) if found == line), "{text}");

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{UNLIMITED, gate::Gate, swarms::Swarm};
+use super::{UNLIMITED, gate::Gate, meter::Meter, swarms::Swarm};
 
 /// Shortest piece, bytes: below it the cost of a piece exceeds its bytes.
-const MIN_PIECE: u64 = 2048;
+const MIN_PIECE: u64 = 512;
+/// Pieces a second: so that no second sees more than about a hundredth too much or too little.
+const PIECES: u64 = 100;
 
 /// What a byte is paid from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,16 +22,16 @@ pub enum Share {
 #[derive(Debug)]
 pub struct Sending {
     swarm: Arc<Swarm>,
-    total: Arc<Gate>,
+    granted: Arc<Gate>,
     share: Share,
 }
 
 impl Sending {
-    pub(super) fn new(swarm: Arc<Swarm>, total: Arc<Gate>, share: Share) -> Self {
+    pub(super) fn new(swarm: Arc<Swarm>, granted: Arc<Gate>, share: Share) -> Self {
         if share == Share::Http {
             swarm.request(true);
         }
-        Self { swarm, total, share }
+        Self { swarm, granted, share }
     }
 
     /// What is counted of the content.
@@ -44,50 +46,55 @@ impl Sending {
         self.gate().rate()
     }
 
-    /// Bytes to send in one go: about a twentieth of a second, so that several clients see an even flow.
+    /// Bytes to send in one go.
     #[must_use]
     pub fn piece(&self, most: u64) -> u64 {
         match self.rate() {
             UNLIMITED => most,
-            rate => (rate / 20).max(MIN_PIECE).min(most),
+            rate => (rate / PIECES).max(MIN_PIECE).min(most),
         }
     }
 
-    /// Bytes allowed at once, of at most `wanted`; `None` when one has to wait.
+    /// Bytes allowed at once on the connection of `meter`, of at most `wanted`; `None` when one has to wait.
     #[must_use]
-    pub fn try_pass(&self, wanted: u64) -> Option<u64> {
+    pub fn try_pass(&self, meter: &Meter, wanted: u64) -> Option<u64> {
         let bytes = self.piece(wanted);
         if !self.gate().try_pass(bytes) {
             return None;
         }
-        if self.total.try_pass(bytes) {
-            return Some(bytes);
+        if self.granted.try_pass(bytes) {
+            if meter.try_pass(bytes) {
+                return Some(bytes);
+            }
+            self.granted.give_back(bytes);
         }
         self.gate().give_back(bytes);
         None
     }
 
-    /// Waits for its turn to send, and says how many bytes, of at most `wanted`.
-    pub async fn pass(&self, wanted: u64) -> u64 {
+    /// Waits for its turn to send on the connection of `meter`, and says how many bytes, of at most `wanted`.
+    pub async fn pass(&self, meter: &Meter, wanted: u64) -> u64 {
         let bytes = self.piece(wanted);
         self.gate().pass(bytes).await;
-        self.total.pass(bytes).await;
+        self.granted.pass(bytes).await;
+        meter.pass(bytes).await;
         bytes
     }
 
-    /// Pays afterwards for `bytes` that were sent without asking.
+    /// Pays afterwards for `bytes` that were sent without asking. The connection's meter sees them by itself.
     pub fn charge(&self, bytes: u64) {
         self.swarm.count(self.share, bytes);
         self.gate().charge(bytes);
-        self.total.charge(bytes);
+        self.granted.charge(bytes);
     }
 
     /// Settles a pass: `sent` of the `allowed` bytes were sent.
-    pub fn sent(&self, allowed: u64, sent: u64) {
+    pub fn sent(&self, meter: &Meter, allowed: u64, sent: u64) {
         self.swarm.count(self.share, sent);
         if sent < allowed {
             self.gate().give_back(allowed - sent);
-            self.total.give_back(allowed - sent);
+            self.granted.give_back(allowed - sent);
+            meter.give_back(allowed - sent);
         }
     }
 

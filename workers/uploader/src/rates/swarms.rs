@@ -14,7 +14,7 @@ use videocloud_protocol::{
     tracker::{UploaderSwarm, UploaderTable},
 };
 
-use super::{Allocation, Sending, allocation::Refused, gate::Gate, lending::Lending, sending::Share};
+use super::{Allocation, Meter, Sending, allocation::Refused, gate::Gate, lending::Lending, sending::Share};
 
 /// Most contents in one report, as the tracker takes them.
 const MAX_REPORTED: usize = 100_000;
@@ -116,7 +116,9 @@ impl Swarm {
 #[derive(Debug)]
 pub struct Swarms {
     capacity: u64,
+    /// What the network carries, and what the table gives all contents together.
     total: Arc<Gate>,
+    granted: Arc<Gate>,
     state: Mutex<State>,
 }
 
@@ -128,13 +130,14 @@ struct State {
 }
 
 impl Swarms {
-    /// Nothing being sent. `capacity` bounds all contents together and `fallback` each one while no table holds, bytes per
+    /// Nothing being sent. `capacity` bounds all connections together, headers included, and `fallback` each one while no table holds, bytes per
     /// second.
     #[must_use]
     pub fn new(capacity: u64, fallback: u64) -> Self {
         let allocation = Allocation::new(fallback);
         let state = State { allocation, active: HashMap::new(), lending: Lending::default() };
-        Self { capacity, total: Arc::new(Gate::new(capacity)), state: Mutex::new(state) }
+        let (total, granted) = (Arc::new(Gate::new(capacity)), Arc::new(Gate::new(fallback)));
+        Self { capacity, total, granted, state: Mutex::new(state) }
     }
 
     /// Begins a request on a content, paid from `share`.
@@ -150,7 +153,19 @@ impl Swarms {
             });
             Arc::clone(swarm)
         });
-        Sending::new(swarm, Arc::clone(&self.total), share)
+        Sending::new(swarm, Arc::clone(&self.granted), share)
+    }
+
+    /// The meter of a connection, which came by IPv6 or by IPv4.
+    #[must_use]
+    pub fn meter(&self, v6: bool) -> Arc<Meter> {
+        Arc::new(Meter::new(Arc::clone(&self.total), v6))
+    }
+
+    /// Most that all contents may be sent at, bytes per second.
+    #[must_use]
+    pub const fn capacity(&self) -> u64 {
+        self.capacity
     }
 
     /// Takes what was sent since the last call, and forgets contents nobody asks for any more.
@@ -192,7 +207,7 @@ impl Swarms {
     pub fn take_table(&self, table: UploaderTable) -> Result<(), Refused> {
         self.with(|state| {
             state.allocation.take(table, Instant::now())?;
-            state.enforce();
+            state.enforce(&self.granted);
             Ok(())
         })
     }
@@ -206,7 +221,7 @@ impl Swarms {
 
     /// Holds what is being sent to what holds now: to be called when a table ran out.
     pub fn enforce(&self) {
-        self.with(State::enforce);
+        self.with(|state| state.enforce(&self.granted));
     }
 
     /// Lends what swarms leave unused to those that may borrow; to be called every [`super::lending::EVERY`].
@@ -235,8 +250,9 @@ impl Swarms {
 }
 
 impl State {
-    fn enforce(&mut self) {
+    fn enforce(&mut self, granted: &Gate) {
         let now = Instant::now();
+        granted.set_rate(self.allocation.total(now));
         for swarm in self.active.values() {
             let rates = self.allocation.rates(&swarm.content, now);
             swarm.http.set_rate(rates.http);
@@ -259,10 +275,10 @@ mod tests {
     #[test]
     fn counts_are_reported_once_and_lost_never() {
         let swarms = Swarms::new(UNLIMITED, UNLIMITED);
-        let sending = swarms.send(content(1), Share::Http);
-        sending.sent(10, 10);
+        let (sending, meter) = (swarms.send(content(1), Share::Http), swarms.meter(false));
+        sending.sent(&meter, 10, 10);
         let seeding = swarms.send(content(1), Share::BitTorrent);
-        seeding.sent(7, 7);
+        seeding.sent(&meter, 7, 7);
         seeding.swarm().had(5);
         let counts = swarms.take_counts();
         let expected = UploaderSwarm {
@@ -283,25 +299,26 @@ mod tests {
     #[tokio::test]
     async fn a_table_frees_and_holds_those_who_wait() {
         let swarms = Arc::new(Swarms::new(UNLIMITED, 0));
-        let sending = swarms.send(content(1), Share::Http);
-        assert_eq!(sending.try_pass(4096), None);
-        let waiting = tokio::spawn(async move { sending.pass(4096).await });
+        let (sending, meter) = (swarms.send(content(1), Share::Http), swarms.meter(false));
+        assert_eq!(sending.try_pass(&meter, 4096), None);
+        let other = Arc::clone(&meter);
+        let waiting = tokio::spawn(async move { sending.pass(&other, 4096).await });
         tokio::task::yield_now().await;
         let rates = vec![SwarmRate { http: 10_000, bittorrent: 0, ..SwarmRate::new(content(1)) }];
         swarms.take_table(UploaderTable { generation: 1, ttl_seconds: 30, rates, ..UploaderTable::default() }).unwrap();
-        assert_eq!(waiting.await.unwrap(), 2048);
-        assert_eq!(swarms.send(content(1), Share::BitTorrent).try_pass(1), None);
-        assert_eq!(swarms.send(content(2), Share::Http).try_pass(1), None);
+        assert_eq!(waiting.await.unwrap(), 512);
+        assert_eq!(swarms.send(content(1), Share::BitTorrent).try_pass(&meter, 1), None);
+        assert_eq!(swarms.send(content(2), Share::Http).try_pass(&meter, 1), None);
     }
 
     #[test]
     fn what_is_not_sent_is_given_back() {
         let swarms = Swarms::new(1_000_000, 1_000_000);
-        let sending = swarms.send(content(1), Share::Http);
-        let allowed = sending.try_pass(100_000).unwrap();
-        assert_eq!(allowed, 50_000);
-        assert_eq!(sending.try_pass(1), None);
-        sending.sent(allowed, 0);
-        assert!(sending.try_pass(1).is_some());
+        let (sending, meter) = (swarms.send(content(1), Share::Http), swarms.meter(false));
+        let allowed = sending.try_pass(&meter, 100_000).unwrap();
+        assert_eq!(allowed, 10_000);
+        assert_eq!(sending.try_pass(&meter, 1), None);
+        sending.sent(&meter, allowed, 0);
+        assert!(sending.try_pass(&meter, 1).is_some());
     }
 }

@@ -23,7 +23,8 @@ use super::{
     shake::Shaken,
 };
 use crate::{
-    rates::Sending,
+    connections::wire::wire,
+    rates::{Meter, Sending},
     source::{Blob, Library, Reader, reader::ReadError},
 };
 
@@ -82,7 +83,8 @@ impl Ended {
 
 /// Serves a peer to its end.
 pub(super) async fn serve(
-    mut stream: TcpStream,
+    stream: &mut TcpStream,
+    meter: &Meter,
     shaken: Shaken,
     membership: Membership<'_>,
     seeder: &Seeder,
@@ -100,7 +102,7 @@ pub(super) async fn serve(
     // Both handshakes went by before it was known who pays for them.
     membership.crowd.sending.charge(handshake::LENGTH as u64);
     let (sending, seeded) = (&membership.crowd.sending, seeder.metrics.seeded());
-    let writing = link.write(Writer { output, cipher: send, sending, seeded }, &seeder.library, &blob);
+    let writing = link.write(Writer { output, cipher: send, sending, meter, seeded }, &seeder.library, &blob);
     let ended = tokio::select! {
         ended = reading => ended,
         ended = writing => ended,
@@ -185,6 +187,7 @@ impl Link<'_> {
                     writer.send(frames).await?;
                 }
                 None => {
+                    writer.settle();
                     // Nobody waits for bytes now: the file need not stay open.
                     if tokio::time::timeout(KEEP_ALIVE, peer.wake.notified()).await.is_err() {
                         reader = None;
@@ -230,6 +233,7 @@ struct Writer<'a> {
     output: WriteHalf<'a>,
     cipher: Option<Cipher>,
     sending: &'a Sending,
+    meter: &'a Meter,
     seeded: Counter,
 }
 
@@ -244,12 +248,12 @@ impl Writer<'_> {
         }
         let mut left: u64 = chunks.iter().map(|chunk| chunk.len() as u64).sum();
         while left > 0 {
-            let allowed = match self.sending.try_pass(left) {
+            let allowed = match self.sending.try_pass(self.meter, left) {
                 Some(allowed) => allowed,
-                None => self.sending.pass(left).await,
+                None => self.sending.pass(self.meter, left).await,
             };
             // Counted before: a connection that ends meanwhile does not say how much of it went.
-            self.sending.sent(allowed, allowed);
+            self.sending.sent(self.meter, allowed, allowed);
             self.seeded.inc_by(allowed);
             let patience = PATIENCE + Duration::from_secs(allowed / LEAST_RATE);
             let written = tokio::time::timeout(patience, write(&mut self.output, &mut chunks, allowed)).await;
@@ -259,8 +263,18 @@ impl Writer<'_> {
                 Ok(Err(_)) | Err(_) => return Err(Ended::Stuck),
             }
             left -= allowed;
+            self.settle();
         }
         Ok(())
+    }
+
+    /// Settles what the connection costs, when it is time: whoever only talks is answered by acknowledgements.
+    fn settle(&self) {
+        if self.meter.is_due()
+            && let Some(wire) = wire(self.output.as_ref())
+        {
+            self.meter.settle(&wire);
+        }
     }
 }
 

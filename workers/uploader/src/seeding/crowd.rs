@@ -68,6 +68,12 @@ impl Crowds {
         Self { swarms, began: Instant::now(), super_seeding, open: Mutex::default() }
     }
 
+    /// What pays for what is sent.
+    #[must_use]
+    pub const fn swarms(&self) -> &Arc<Swarms> {
+        &self.swarms
+    }
+
     /// Time by the clock that sessions and slots go by.
     #[must_use]
     pub fn now(&self) -> Duration {

@@ -1,8 +1,7 @@
 //! The listener: peers are accepted within limits, one task each, all ended with it.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
@@ -12,15 +11,13 @@ use videocloud_protocol::peer_wire::handshake::PeerId;
 
 use super::{connection, crowd::Crowds, shake::shake};
 use crate::{
-    connections::{Place, Places},
+    connections::{Place, Places, wire},
     metrics::Metrics,
     rates::lending,
     source::Library,
     torrents::Collection,
 };
 
-/// Bytes the kernel may hold that are not on their way yet: more would be sent at another rate than was allowed.
-const NOT_SENT: u32 = 64 << 10;
 /// How often slots are looked through.
 const REVIEW_EVERY: Duration = Duration::from_secs(10);
 
@@ -74,7 +71,7 @@ pub async fn serve(listener: TcpListener, seeder: Arc<Seeder>, delay: Duration, 
         match seeder.places.take(address.ip()) {
             Ok(place) => {
                 let (seeder, stopping) = (Arc::clone(&seeder), stopping.clone());
-                connections.spawn(async move { peer(stream, place, &seeder, &stopping).await });
+                connections.spawn(async move { peer((stream, address), place, &seeder, &stopping).await });
             }
             Err(refused) => seeder.metrics.refused_peer(refused),
         }
@@ -85,11 +82,18 @@ pub async fn serve(listener: TcpListener, seeder: Arc<Seeder>, delay: Duration, 
     while connections.join_next().await.is_some() {}
 }
 
-async fn peer(mut stream: TcpStream, place: Place, seeder: &Seeder, stopping: &CancellationToken) {
-    let socket = SockRef::from(&stream);
-    if let Err(error) = socket.set_tcp_nodelay(true).and_then(|()| socket.set_tcp_notsent_lowat(NOT_SENT)) {
-        tracing::debug!(%error, "failed to set up a peer's socket");
+async fn peer(
+    (mut stream, address): (TcpStream, SocketAddr),
+    place: Place,
+    seeder: &Seeder,
+    stopping: &CancellationToken,
+) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "failed to set TCP_NODELAY");
     }
+    let swarms = seeder.crowds.swarms();
+    wire::hold_little(&stream, swarms.capacity());
+    let meter = swarms.meter(address.ip().to_canonical().is_ipv6());
     let shaken = tokio::select! {
         shaken = shake(&mut stream, &seeder.torrents, seeder.peer) => shaken,
         () = stopping.cancelled() => return,
@@ -108,12 +112,15 @@ async fn peer(mut stream: TcpStream, place: Place, seeder: &Seeder, stopping: &C
                 let Some(torrent) = torrents.named(&shaken.theirs.swarm).cloned() else { return };
                 let abilities = (shaken.theirs.fast, shaken.theirs.extended);
                 let membership = seeder.crowds.join(shaken.content, torrent, abilities);
-                let served = connection::serve(stream, shaken, membership, seeder, stopping).await;
+                let served = connection::serve(&mut stream, &meter, shaken, membership, seeder, stopping).await;
                 tracing::debug!(%served, "a peer went");
                 served.reason()
             }
         },
     };
+    if let Some(wire) = wire::wire(&stream) {
+        meter.settle(&wire);
+    }
     seeder.metrics.peer_ended(reason);
     drop(place);
 }

@@ -35,6 +35,11 @@ impl Process {
 
     /// As [`Process::on`], serving at the address `host`.
     pub fn at(host: &str, store: &str, folder: &Path, tracker: Option<&str>, flags: &[&str]) -> Self {
+        Self::spawn(&mut Self::command(host, store, folder, tracker, flags))
+    }
+
+    /// How it is started.
+    pub fn command(host: &str, store: &str, folder: &Path, tracker: Option<&str>, flags: &[&str]) -> Command {
         let any_port = format!("{host}:0");
         let (token, key) = (folder.join("uploader.token"), folder.join("signing.key"));
         std::fs::write(&token, UPLOADER_TOKEN).unwrap();
@@ -47,14 +52,17 @@ impl Process {
         command
             .args(["--http", &any_port, "--metrics", &any_port, "--name", "edge-0", "--log-format", "json"])
             .args(["--drain-delay", "0s", "--report-interval", "200ms"])
-            .args(flags);
-        let mut child = command
+            .args(flags)
             .env("RUST_LOG", "info")
             .env("AWS_ACCESS_KEY_ID", "test")
             .env("AWS_SECRET_ACCESS_KEY", "test")
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Starts it, and waits until it serves.
+    pub fn spawn(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut log = Vec::new();
         let (http, metrics, bittorrent) = loop {

@@ -6,3 +6,4 @@ mod peer;
 mod place;
 mod pool;
 mod rates;
+mod wire;

@@ -22,8 +22,8 @@ use crate::support::{Tracker, client, content_id, process::Process, until};
 const SIZE: usize = 2_000_000;
 
 /// As a download publishes it: with its torrent's hashes in the manifest.
-async fn publish(store: &Store, folder: &std::path::Path) -> (ContentManifest, Torrents, Vec<u8>) {
-    let bytes: Vec<u8> = (0..SIZE).map(|at| (at * 7 + at / 999) as u8).collect();
+pub async fn publish(store: &Store, folder: &std::path::Path, seed: u8) -> (ContentManifest, Torrents, Vec<u8>) {
+    let bytes: Vec<u8> = (0..SIZE).map(|at| (at * 7 + at / 999 + usize::from(seed)) as u8).collect();
     std::fs::write(folder.join("file"), &bytes).unwrap();
     let mut manifest = ContentManifest {
         id: content_id(&folder.join("file")),
@@ -39,16 +39,16 @@ async fn publish(store: &Store, folder: &std::path::Path) -> (ContentManifest, T
     let torrent = hasher.finish().unwrap().torrents(&manifest.file_name(), true).unwrap();
     manifest.hashes.info_hash_v1 = torrent.hashes().v1().map(|hash| hash.to_string());
     manifest.hashes.info_hash_v2 = torrent.hashes().v2().map(|hash| hash.to_string());
-    let staging = store.stage(&ClaimKey::from_bytes([1; 16])).await.unwrap();
+    let staging = store.stage(&ClaimKey::from_bytes([seed; 16])).await.unwrap();
     staging.write_at(0, bytes.clone().into()).await.unwrap();
     staging.publish(&manifest).await.unwrap();
     (manifest, torrent, bytes)
 }
 
 /// Tells the tracker of the content, as the worker that fetched it does.
-async fn register(tracker: &Tracker, manifest: &ContentManifest) {
+pub async fn register(tracker: &Tracker, manifest: &ContentManifest) {
     let wanted = Wanted {
-        links: vec!["http://origin.example/a".parse().unwrap()],
+        links: vec![format!("http://origin.example/{}", manifest.id).parse().unwrap()],
         digest: None,
         size: None,
         visibility: Visibility::Public,
@@ -81,7 +81,7 @@ async fn peers_are_told_of_it_and_the_pool_holds_it() {
     let folder = tempfile::tempdir().unwrap();
     let store =
         Store::open(&folder.path().join("store").display().to_string().parse().unwrap(), folder.path()).unwrap();
-    let (manifest, torrent, bytes) = publish(&store, folder.path()).await;
+    let (manifest, torrent, bytes) = publish(&store, folder.path(), 1).await;
     let tracker = Tracker::start(folder.path()).await;
     register(&tracker, &manifest).await;
     let flags = ["--bittorrent", "127.0.0.1:0", "--endpoint", "http://edge.example/"];

@@ -2,6 +2,7 @@
 
 pub mod bencode;
 pub mod query;
+pub(crate) mod quick;
 mod service;
 
 pub use service::{body, routes};

@@ -5,7 +5,7 @@ use std::{collections::HashMap, net::IpAddr};
 use videocloud_protocol::token::TokenKey;
 
 use super::*;
-use crate::swarms::{MAX_WANT, Roster, Seeder};
+use crate::swarms::{Cursor, MAX_WANT, Roster, Seeder};
 
 #[test]
 fn peers_are_told_of_each_other_and_seeders_of_leechers_only() {
@@ -79,6 +79,38 @@ fn a_network_has_its_part_of_a_swarm_and_others_are_served_nonetheless() {
         stage.announce(&v6(n), 0).unwrap();
     }
     assert_eq!(stage.announce(&peer(500), 2).unwrap().found.leechers, 9);
+}
+
+#[test]
+fn whoever_cannot_be_reached_is_named_to_nobody_and_seeds_nothing() {
+    let mut stage = Stage::new(|_| {});
+    let away = |announce: Announce| Announce { port: announce.port + 2000, ..announce };
+    for n in 1..=2 {
+        stage.announce(&away(seeder(n)), 0).unwrap();
+    }
+    let (mut cursor, own) = (Cursor::default(), "10.0.0.0/8".parse().unwrap());
+    let mut tried = stage.swarms.untried(&mut cursor, 1, &[own]);
+    tried.extend(stage.swarms.untried(&mut cursor, 9, &[own]));
+    assert_eq!(tried.len(), 2);
+    assert!(stage.swarms.untried(&mut cursor, 9, &[own]).is_empty(), "each once");
+    let first = tried.iter().find(|candidate| candidate.address.port() == 3001).unwrap();
+    stage.swarms.tried(first, false);
+    stage.announce(&peer(3), 1).unwrap();
+    assert_eq!(stage.named(), [3002]);
+    // Only one of them counts in what is measured.
+    for turn in 1..=4 {
+        stage.announce(&away(seeder(1)), turn * INTERVAL).unwrap();
+        stage.announce(&away(seeder(2)), turn * INTERVAL).unwrap();
+    }
+    assert_eq!(stage.sample(2).unwrap().seeders_milli, 1000);
+    // Elsewhere it is another matter.
+    stage.announce(&Announce { port: 3009, ..seeder(1) }, 4 * INTERVAL + 1).unwrap();
+    stage.announce(&peer(3), 4 * INTERVAL + 2).unwrap();
+    assert_eq!(stage.named(), [3002, 3009]);
+    // What is said of where it was counts no more.
+    stage.swarms.tried(first, false);
+    stage.announce(&peer(3), 4 * INTERVAL + 3).unwrap();
+    assert_eq!(stage.named(), [3002, 3009]);
 }
 
 #[test]
