@@ -1,7 +1,8 @@
 //! A token bucket that lends: exact at any rate, and changed at runtime without a burst.
 //!
 //! Whoever finds no debt may send one piece and leaves the bucket in debt by what the piece exceeds the credit, so pieces need not
-//! fit the bucket. Over any time T it lets through at most rate x (T + [`BURST`]) and one piece.
+//! fit the bucket. Over any time T it lets through at most rate x (T + [`BURST`]) and one piece; up to rate x (T + [`LATE`]) where
+//! somebody waited and was woken late.
 
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,8 @@ use super::UNLIMITED;
 
 /// How much unused time is kept.
 pub const BURST: Duration = Duration::from_millis(50);
+/// How much time is kept that somebody waited for: on a busy machine wake-ups are late, and the rate is to hold all the same.
+pub const LATE: Duration = Duration::from_millis(100);
 /// Credit is counted in billionths of a byte: whole numbers for any rate and any time.
 const UNIT: i128 = 1_000_000_000;
 
@@ -18,6 +21,8 @@ pub struct Bucket {
     rate: u64,
     credit: i128,
     at: Instant,
+    /// Somebody found debt and waits.
+    awaited: bool,
 }
 
 /// Why nothing may be sent yet.
@@ -33,7 +38,7 @@ impl Bucket {
     /// A bucket of `rate` bytes per second ([`UNLIMITED`] for none), empty at `now`.
     #[must_use]
     pub const fn new(rate: u64, now: Instant) -> Self {
-        Self { rate, credit: 0, at: now }
+        Self { rate, credit: 0, at: now, awaited: false }
     }
 
     /// Bytes per second.
@@ -67,9 +72,11 @@ impl Bucket {
         if self.credit < 0 {
             let missing = self.credit.unsigned_abs();
             let wait = missing.div_ceil(u128::from(self.rate));
+            self.awaited = true;
             return Err(Wait::For(Duration::from_nanos(u64::try_from(wait).unwrap_or(u64::MAX))));
         }
         self.credit -= i128::from(bytes) * UNIT;
+        self.awaited = false;
         Ok(())
     }
 
@@ -83,14 +90,17 @@ impl Bucket {
 
     /// Gives back what was taken and not sent.
     pub fn give_back(&mut self, bytes: u64) {
-        self.credit = self.credit.saturating_add(i128::from(bytes) * UNIT);
+        let most = i128::from(self.rate).saturating_mul(nanos(LATE));
+        self.credit = self.credit.saturating_add(i128::from(bytes) * UNIT).min(most.max(self.credit));
     }
 
     fn accrue(&mut self, now: Instant) {
         let elapsed = now.saturating_duration_since(self.at);
-        let most = i128::from(self.rate).saturating_mul(nanos(BURST));
+        let kept = if self.awaited { LATE } else { BURST };
+        let most = i128::from(self.rate).saturating_mul(nanos(kept));
         let earned = i128::from(self.rate).saturating_mul(nanos(elapsed));
-        self.credit = self.credit.saturating_add(earned).min(most);
+        // What a late one is still to be given is not taken back by the next who asks.
+        self.credit = self.credit.saturating_add(earned).min(most.max(self.credit));
         self.at = self.at.max(now);
     }
 }
@@ -154,6 +164,21 @@ mod tests {
             prop_assert!(total <= after * 10 + after / 20 + 4096, "{} sent", total);
             prop_assert!(total + 4096 + after / 20 >= after * 10, "{} sent", total);
         }
+    }
+
+    #[test]
+    fn who_is_woken_late_catches_up_within_bounds() {
+        let start = Instant::now();
+        let mut bucket = Bucket::new(1_000_000, start);
+        assert_eq!(bucket.take(10_000, start), Ok(()));
+        assert_eq!(bucket.take(10_000, start), Err(Wait::For(Duration::from_millis(10))));
+        // Woken a second late: a tenth of it is not lost, of idle time a twentieth would be kept.
+        let late = start + Duration::from_secs(1);
+        let pieces = (0..).take_while(|_| bucket.take(10_000, late).is_ok()).count();
+        assert_eq!(pieces, 11);
+        let idle = late + Duration::from_secs(9);
+        let mut rested = Bucket::new(1_000_000, late);
+        assert_eq!((0..).take_while(|_| rested.take(10_000, idle).is_ok()).count(), 6);
     }
 
     #[test]
