@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use url::Url;
+use videocloud_protocol::task::SharedLimits;
 
 use super::{NodeSelector, Quantities, Tolerations, seconds};
 
@@ -58,6 +59,16 @@ pub struct JobFlags {
     /// Connections of one download to one host.
     #[arg(long, env = "VIDEOCLOUD_OPERATOR_CONNECTIONS_PER_HOST", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub connections_per_host: u32,
+    /// Connections all downloads together may have to one host: they share them evenly, by leases from the tracker. 0 with
+    /// --host-requests and --host-rate 0 too: nothing is shared.
+    #[arg(long, env = "VIDEOCLOUD_OPERATOR_HOST_CONNECTIONS", default_value_t = 32)]
+    pub host_connections: u32,
+    /// Requests per second all downloads together may send to one host; 0 for no limit.
+    #[arg(long, env = "VIDEOCLOUD_OPERATOR_HOST_REQUESTS", default_value_t = 0)]
+    pub host_requests: u32,
+    /// Bytes per second all downloads together may take from one host; 0 for no limit.
+    #[arg(long, env = "VIDEOCLOUD_OPERATOR_HOST_RATE", default_value_t = 0)]
+    pub host_rate: u64,
     /// Bytes per second one download may take over all its sources; 0 for no limit.
     #[arg(long, env = "VIDEOCLOUD_OPERATOR_DOWNLOAD_RATE", default_value_t = 0)]
     pub download_rate: u64,
@@ -141,6 +152,19 @@ pub struct WorkerResources<'a> {
 }
 
 impl JobFlags {
+    /// What `downloads` that may run at once share of each host; `None` without any limit.
+    #[must_use]
+    pub fn shared(&self, downloads: u32) -> Option<SharedLimits> {
+        let limit = |rate: u64| Some(rate).filter(|rate| *rate > 0);
+        let requests_per_second = Some(self.host_requests).filter(|rate| *rate > 0);
+        let bytes_per_second = limit(self.host_rate);
+        // As many as all of them may have anyway.
+        let every = self.connections_per_host.saturating_mul(downloads.max(1));
+        let connections = if self.host_connections == 0 { every } else { self.host_connections };
+        let limited = self.host_connections > 0 || requests_per_second.is_some() || bytes_per_second.is_some();
+        limited.then_some(SharedLimits { connections, requests_per_second, bytes_per_second, downloads })
+    }
+
     /// Resources of a downloader.
     #[must_use]
     pub fn downloader(&self) -> WorkerResources<'_> {

@@ -60,6 +60,7 @@ fn task(order: DownloadOrder, environment: &Environment) -> DownloadTask {
             progress_deadline_seconds,
             connections_per_host: jobs.connections_per_host,
             bytes_per_second: Some(jobs.download_rate).filter(|rate| *rate > 0),
+            shared: jobs.shared(environment.settings.control.max_downloads),
         },
         any_content: false,
         known: answer.known,
@@ -172,6 +173,23 @@ mod tests {
         let links: Vec<String> = task.sources.iter().map(|source| source.link.to_string()).collect();
         assert_eq!(links, ["http://origin/a.mp4", "http://mirror/a.mp4"]);
         assert_eq!(task.limits.progress_deadline_seconds, 60);
+    }
+
+    #[test]
+    fn hosts_are_shared_as_the_flags_say() {
+        let with = |flags: &[&str]| {
+            let mut environment = environment();
+            let needed = ["operator", "--tracker-url=http://t", "--key-file=/k", "--downloader-image=d"];
+            let more = ["--transcoder-image=t", "--store=file:///store", "--store-claim=store", "--max-downloads=4"];
+            let all = needed.iter().chain(&more).chain(flags);
+            environment.settings = Settings::try_parse_from(all).unwrap();
+            task(order(&[]), &environment).limits.shared
+        };
+        let usual = with(&[]).unwrap();
+        assert_eq!((usual.connections, usual.requests_per_second, usual.downloads), (32, None, 4));
+        assert_eq!(with(&["--host-connections=0"]), None);
+        let rated = with(&["--host-connections=0", "--host-rate=1000", "--host-requests=2"]).unwrap();
+        assert_eq!((rated.connections, rated.bytes_per_second, rated.requests_per_second), (32, Some(1000), Some(2)));
     }
 
     #[test]

@@ -9,7 +9,8 @@ use tokio::task::JoinHandle;
 use tokio::time::interval;
 use videocloud_downloader::engine::{Fetched, Snapshot, Status};
 use videocloud_protocol::failure::Failure;
-use videocloud_protocol::task::SourceReport;
+use videocloud_protocol::link::Link;
+use videocloud_protocol::task::{SourceReport, SourceState};
 
 use crate::cli::Cli;
 
@@ -59,6 +60,22 @@ impl Display {
             say(&result(last, done));
         }
     }
+}
+
+/// Says that a download did not begin.
+pub(crate) fn refused(links: &[Link], failure: &Failure) {
+    let source = |(number, link): (usize, &Link)| SourceReport {
+        name: format!("source-{}", number + 1),
+        link: link.clone(),
+        state: SourceState::Waiting,
+        reason: None,
+        message: None,
+        bytes: 0,
+        etag: None,
+        last_modified: None,
+    };
+    let sources = links.iter().enumerate().map(source).collect();
+    say(&result(&Snapshot { sources, ..Snapshot::default() }, &Err(failure.clone())));
 }
 
 fn progress(now: &Snapshot) -> serde_json::Value {

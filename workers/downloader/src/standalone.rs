@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
-use videocloud_downloader::engine::{Fetched, HostLimits, Status, fetch};
+use videocloud_downloader::engine::{Fetched, Hosts, Status, fetch};
 use videocloud_downloader::schedule;
 use videocloud_downloader::task::{Network, order};
 use videocloud_downloader::verify::Which;
@@ -20,16 +20,27 @@ use videocloud_protocol::failure::{Failure, FailureClass, reason};
 use videocloud_protocol::ids::TaskId;
 use videocloud_protocol::link::Link;
 use videocloud_protocol::task::{DownloadLimits, DownloadTask, SourceSpec};
-use videocloud_protocol::tracker::Wanted;
+use videocloud_protocol::tracker::{HostShare, Wanted};
 use videocloud_store::{Durability, Store, StoreUrl};
 
 use crate::bad_spec;
 use crate::cli::{self, Cli, Digests};
-use crate::display::Display;
+use crate::display::{self, Display};
 
-/// Downloads what the flags say.
+/// Downloads what the flags say. Whatever comes of it, the last event says so.
 pub(crate) async fn run(mut cli: Cli, stop: &CancellationToken) -> Result<(), Failure> {
     cli.source.append(&mut cli.urls);
+    let (json, links) = (cli.json, cli.source.clone());
+    let mut shown = false;
+    let done = download(cli, stop, &mut shown).await;
+    if let (Err(failure), true, false) = (&done, json, shown) {
+        display::refused(&links, failure);
+    }
+    done
+}
+
+/// `shown` is set when a display has taken over to say how it ends.
+async fn download(cli: Cli, stop: &CancellationToken, shown: &mut bool) -> Result<(), Failure> {
     let files = cli.torrents.files()?;
     if cli.source.is_empty() && files.is_empty() && cli.metalink.is_empty() {
         return Err(bad_spec("failed to start: no --source URL, no --torrent FILE, no --metalink FILE; see --help"));
@@ -50,7 +61,12 @@ pub(crate) async fn run(mut cli: Cli, stop: &CancellationToken) -> Result<(), Fa
     given.zip(ways.into_iter().rev()).for_each(|(candidate, way)| candidate.way = way);
     order.any_content = !cli.media_only;
     order.agreement = !cli.no_agreement;
-    order.host_limits = HostLimits { bytes_per_second: cli.max_host_rate, requests_per_second: cli.max_host_requests };
+    order.hosts = Hosts::alone(HostShare {
+        connections: cli.connections,
+        requests_per_second: cli.max_host_requests.map(f64::from),
+        bytes_per_second: cli.max_host_rate.map(|rate| rate as f64),
+    });
+    order.settings = order.settings.with_requests(cli.max_host_requests);
     order.settings.order = match cli.order {
         cli::Order::Rarest => schedule::Order::Rarest,
         cli::Order::Playback => schedule::Order::Playback,
@@ -65,9 +81,15 @@ pub(crate) async fn run(mut cli: Cli, stop: &CancellationToken) -> Result<(), Fa
         Some((_, folder)) => Store::open_folder(folder, Durability::Kill),
         None => Store::open(&place.store, &scratch),
     };
-    let store = store.map_err(|error| Failure::new(error.class(), reason::INTERNAL, error.to_string()))?;
+    let store = store.map_err(|error| match (&place.file, error.class()) {
+        (Some((output, _)), FailureClass::Transient) => {
+            bad_spec(format!("failed to use --output: nothing can be written beside {}: {error}", output.display()))
+        }
+        (_, class) => Failure::new(class, reason::INTERNAL, error.to_string()),
+    })?;
     let status = Status::default();
     let display = Display::start(&cli, status.clone());
+    *shown = true;
     let fetched = fetch(&order, &store, &status, stop).await;
     let done = fetched.and_then(|fetched| place.settle(&fetched).map(|()| fetched));
     display.end(&status.now(), &done).await;
@@ -122,6 +144,7 @@ fn task(cli: &Cli, links: Vec<(Link, Option<String>)>) -> Result<DownloadTask, F
             progress_deadline_seconds: cli.progress_deadline,
             connections_per_host: cli.connections,
             bytes_per_second: cli.limit_rate,
+            shared: None,
         },
         any_content: true,
         known: Vec::new(),

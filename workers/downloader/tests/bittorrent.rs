@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use libtorrent::Seeds;
 use serde_json::{Value, json};
 use support::nginx::Nginx;
+use support::script::Scripted;
 use support::tracker::{Ended, free_port, opentracker};
 use support::{bytes, run};
 
@@ -212,4 +213,37 @@ fn a_web_seed_gives_the_file_when_no_peer_does() {
     assert!(found == content, "the bytes differ");
     assert_eq!(last["verification"], "PieceHashes", "{last}");
     assert!(server.requests("a.mp4") > 0);
+}
+
+/// The script of BEP 17, in twenty lines: it knows one torrent, and says once that it is busy.
+#[test]
+fn an_http_seed_gives_pieces_when_no_peer_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let content = bytes(12, 3_000_000);
+    std::fs::write(folder.path().join("a.mp4"), &content).unwrap();
+    let served = content.clone();
+    let server = Scripted::start(move |request| {
+        let of = |name: &str| {
+            let rest = request.path.split_once(&format!("{name}=")).map(|(_, rest)| rest).unwrap_or_default();
+            rest.split('&').next().unwrap_or_default().to_owned()
+        };
+        let busy = request.number == 2;
+        if busy || of("info_hash").len() != 60 || request.range.is_some() {
+            let status = if busy { "503 Service Unavailable" } else { "400 Bad Request" };
+            return format!("HTTP/1.1 {status}\r\nContent-Length: 1\r\n\r\n1").into_bytes();
+        }
+        let ranges = of("ranges");
+        let (first, last) = ranges.split_once('-').unwrap();
+        let piece = of("piece").parse::<usize>().unwrap() * 64 * KIB;
+        let body = &served[piece + first.parse::<usize>().unwrap()..=piece + last.parse::<usize>().unwrap()];
+        [format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len()).as_bytes(), body].concat()
+    });
+    let made = json!({
+        "root": folder.path(), "name": "a.mp4", "piece": 64 * KIB, "kind": "v1", "http_seeds": [server.url("seed")],
+    });
+    let torrent = Seeds::start(&made).file(folder.path());
+    let (found, last) = fetch(folder.path(), &["--torrent", &torrent]);
+    assert!(found == content, "the bytes differ");
+    assert_eq!(last["verification"], "PieceHashes", "{last}");
+    assert!(server.requests() > content.len() / (64 * KIB), "one request for each piece, and one in vain");
 }

@@ -157,6 +157,17 @@ fn a_server_that_goes_down_midway_is_called_again() {
     assert_eq!(given, content.len() as u64, "what had come was asked for again");
 }
 
+/// The bytes are there, and the size says so.
+#[test]
+fn a_server_that_says_nothing_behind_a_transfer_is_not_waited_for() {
+    let server = Faulty::start(&["no-226"]);
+    let content = bytes(12, 5 * MIB);
+    server.put("a.mp4", &content);
+    let flags = ["--connections", "2", "--progress-deadline", "30"];
+    let (code, last) = get(&[server.url("ftp", "a.mp4")], &flags, &content);
+    assert_eq!(code, 0, "{last}");
+}
+
 #[test]
 fn a_server_with_too_many_visitors_is_tried_again() {
     let server = Faulty::start(&["busy=2"]);

@@ -178,3 +178,25 @@ fn a_description_that_comes_late_still_proves_what_came() {
     assert!(std::fs::read(&output).unwrap() == content, "{last}");
     assert_eq!((&last["verification"], state(&last, 0)), (&"PieceHashes".into(), ("Banned", "WrongBytes")), "{last}");
 }
+
+/// Only its server vouches for a Metalink; the digest was asked for by the user.
+#[test]
+fn piece_hashes_of_another_file_give_way_to_the_digest() {
+    let server = Nginx::start("");
+    let (content, other) = (bytes(18, 3 * MIB), bytes(19, 3 * MIB));
+    server.put("good.mp4", &content);
+    server.put("other.mp4", &other);
+    let hash = |piece: &[u8]| format!("<hash>{}</hash>", hex::encode(<sha2::Sha256 as sha2::Digest>::digest(piece)));
+    // With a link that gives what the hashes are of, and with none.
+    for link in [format!("<url>{}</url>", server.url("other.mp4")), String::new()] {
+        let document = format!(
+            "<metalink xmlns=\"urn:ietf:params:xml:ns:metalink\"><file name=\"a.mp4\"><size>{}</size>\
+             <pieces length=\"{MIB}\" type=\"sha-256\">{}</pieces>{link}</file></metalink>",
+            other.len(),
+            other.chunks(MIB).map(hash).collect::<String>(),
+        );
+        server.put("a.meta4", document.as_bytes());
+        let last = arrives(&server, &["a.meta4", "good.mp4"], &content);
+        assert_eq!(state(&last, 0), ("Failed", "SourcesDisagree"), "{last}");
+    }
+}

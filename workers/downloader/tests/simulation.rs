@@ -215,7 +215,7 @@ impl World {
                     lane.span = Span::new(lane.span.start(), end).unwrap_or(lane.span);
                 }
             }
-            Action::Cancel { lane } => {
+            Action::Cancel { lane } | Action::Expire { lane } => {
                 self.lanes.remove(&lane);
             }
         }

@@ -9,6 +9,7 @@ pub mod check;
 pub mod claims;
 pub mod config;
 pub mod database;
+pub mod hosts;
 pub mod http;
 pub mod index;
 pub mod metrics;

@@ -54,6 +54,7 @@ pub struct Metrics {
     peers: Gauge<i64, AtomicI64>,
     interval: Gauge<i64, AtomicI64>,
     samples: Gauge<i64, AtomicI64>,
+    shares: Gauge<i64, AtomicI64>,
 }
 
 impl Metrics {
@@ -78,10 +79,25 @@ impl Metrics {
         let help = "Time peers are told to wait between announces";
         registry.register_with_unit("announce_interval", help, Unit::Seconds, interval.clone());
         registry.register("samples", "Samples of the interval that was finished last", samples.clone());
+        let shares = Gauge::default();
+        registry.register("host_shares", "Shares of hosts that downloads hold", shares.clone());
         let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The program", version);
         let registry = Arc::new(registry);
-        Self { registry, answers, seconds, running, uploaders, sent, bittorrent, swarms, peers, interval, samples }
+        Self {
+            registry,
+            answers,
+            seconds,
+            running,
+            uploaders,
+            sent,
+            bittorrent,
+            swarms,
+            peers,
+            interval,
+            samples,
+            shares,
+        }
     }
 
     /// Counts an answer.
@@ -93,6 +109,11 @@ impl Metrics {
     /// Sets the number of running tasks.
     pub fn running(&self, tasks: usize) {
         self.running.set(i64::try_from(tasks).unwrap_or(i64::MAX));
+    }
+
+    /// Sets the number of shares of hosts that are held.
+    pub fn shares(&self, shares: usize) {
+        self.shares.set(i64::try_from(shares).unwrap_or(i64::MAX));
     }
 
     /// Sets the number of uploaders and the bytes they sent since the start.

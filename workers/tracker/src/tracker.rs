@@ -12,6 +12,7 @@ use videocloud_protocol::token::TokenKey;
 use crate::{
     bittorrent::{Counts, web::Rooms},
     database::{Database, DatabaseError},
+    hosts::Leases,
     metrics::Metrics,
     pools::{self, Tables},
     swarms::{self, History, SwarmSettings, Swarms},
@@ -59,6 +60,7 @@ pub struct Tracker {
     journal: Mutex<Journal>,
     visible: watch::Sender<u64>,
     fleet: Mutex<Fleet>,
+    hosts: Mutex<Leases>,
     /// Swarms of BitTorrent peers.
     pub swarms: Arc<Swarms>,
     pub(crate) history: Arc<History>,
@@ -107,6 +109,7 @@ impl Tracker {
             journal: Mutex::new(journal),
             visible,
             fleet: Mutex::new(fleet),
+            hosts: Mutex::new(Leases::new(Instant::now())),
             swarms,
             history: Arc::new(history),
             counts: Arc::default(),
@@ -157,6 +160,11 @@ impl Tracker {
         change(&mut lock(&self.fleet))
     }
 
+    /// Uses the shares of hosts.
+    pub(crate) fn hosts<T>(&self, change: impl FnOnce(&mut Leases) -> T) -> T {
+        change(&mut lock(&self.hosts))
+    }
+
     /// Runs a write to its end even when its caller goes away: a transaction dropped between commit and answer would be
     /// neither done nor not done.
     ///
@@ -192,6 +200,7 @@ impl Tracker {
             }
             if swept.elapsed() >= SWEEP {
                 swept = Instant::now();
+                self.hosts(|leases| leases.sweep(Instant::now()));
                 if let Some((swarms, peers)) = self.beside(move |swarms, _| swarms.sweep(now)).await {
                     self.metrics.swarms(swarms, peers);
                 }

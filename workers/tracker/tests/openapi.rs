@@ -64,6 +64,9 @@ async fn requests_and_answers_conform() {
     let renditions = json!(RenditionsRequest { keys: Vec::new(), sources: vec![id] });
     let sync = json!(ClaimSync { claims: Vec::new(), grace_seconds: 60 });
     let progress = json!({ "done": 5, "total": null, "perSecond": 1, "stage": "Downloading" });
+    let limits = json!({ "connections": 8, "bytesPerSecond": 1e6 });
+    let hosts =
+        json!({ "hosts": [{ "host": "h:80", "limits": limits, "wants": limits, "holds": { "connections": 0 } }] });
     let request = json!(claim("a", "team", &wish));
     let key = wish.key();
     let edge = "/v1/publications/{namespace}/{name}";
@@ -73,6 +76,7 @@ async fn requests_and_answers_conform() {
         ("/v1/claims/{key}", "put", format!("/v1/claims/{key}"), &operator, Some(request)),
         ("/v1/claims/sync", "post", "/v1/claims/sync".into(), &operator, Some(sync)),
         ("/v1/tasks/{task}/progress", "put", format!("/v1/tasks/{task}/progress"), &worker, Some(progress)),
+        ("/v1/tasks/{task}/hosts", "put", format!("/v1/tasks/{task}/hosts"), &worker, Some(hosts)),
         ("/v1/tasks/{task}/result", "put", format!("/v1/tasks/{task}/result"), &worker, Some(json!(result))),
         ("/v1/updates", "get", "/v1/updates?after=0&wait=5".into(), &operator, None),
         ("/v1/contents/{id}", "get", format!("/v1/contents/{id}"), &uploader, None),

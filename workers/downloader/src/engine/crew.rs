@@ -67,6 +67,8 @@ pub(super) struct Crew {
     discoveries: HashMap<SourceId, Arc<dyn Discovery>>,
     found: HashMap<(SourceId, FindId), SourceId>,
     links: HashSet<String>,
+    /// The discovery whose piece hashes are believed.
+    pieces_of: Option<SourceId>,
     running: HashSet<SourceId>,
     words: mpsc::Receiver<(SourceId, Word)>,
     speak: mpsc::Sender<(SourceId, Word)>,
@@ -85,6 +87,7 @@ impl Crew {
             discoveries: HashMap::new(),
             found: HashMap::new(),
             links: HashSet::new(),
+            pieces_of: None,
             running: HashSet::new(),
             words,
             speak,
@@ -140,6 +143,10 @@ impl Crew {
 
     /// Takes in a word.
     pub(super) fn take(&mut self, order: &Order, (of, word): (SourceId, Word)) -> Change {
+        if !self.discoveries.contains_key(&of) {
+            // Taken back; it may still speak.
+            return Change::None;
+        }
         match word {
             Word::Find(Find::Description(description)) => self.described(order, of, description),
             Word::Find(Find::Source(found)) => self.join(of, found),
@@ -215,6 +222,9 @@ impl Crew {
         }
         let before = self.description.clone();
         let known = before.clone().unwrap_or_default();
+        if new.pieces.is_some() && !(known.certified && known.pieces.is_some()) {
+            self.pieces_of = Some(of);
+        }
         self.description = Some(Description {
             name: known.name.or(new.name),
             size: known.size.or(new.size),
@@ -226,6 +236,25 @@ impl Crew {
             certified: known.certified || new.certified,
         });
         if linked || before != self.description { Change::Described } else { Change::None }
+    }
+
+    /// Takes back a description whose piece hashes nobody certifies, whatever it led to, and what was held against others because of
+    /// it. False when there is none.
+    pub(super) fn disown(&mut self) -> bool {
+        let believed = self.description.as_ref().is_some_and(|known| known.pieces.is_some() && !known.certified);
+        let Some(of) = self.pieces_of.take().filter(|_| believed) else { return false };
+        self.description = None;
+        self.discoveries.remove(&of);
+        self.running.remove(&of);
+        self.members.retain(|_, member| member.found.is_none_or(|(by, _)| by != of));
+        self.ledger.acquit();
+        let message = "what it describes is not the content with the digest that was asked for";
+        for id in self.ledger.ids() {
+            if id == of || self.ledger.get(id).is_some_and(|account| account.parent == Some(of)) {
+                self.ledger.failed(id, SourceError::gone(reason::SOURCES_DISAGREE, message));
+            }
+        }
+        true
     }
 
     fn fits(&self, order: &Order, new: &Description) -> Result<(), String> {
@@ -286,10 +315,10 @@ impl Crew {
     /// `id` gave wrong bytes.
     pub(super) fn ban(&mut self, id: SourceId, what: &str) {
         self.ledger.ban(id, what);
-        if let Some(Member { found: Some((of, find)), .. }) = self.members.remove(&id)
-            && let Some(discovery) = self.discoveries.get(&of)
-        {
-            self.found.remove(&(of, find));
+        let Some((of, find)) = self.members.get(&id).and_then(|member| member.found) else { return };
+        self.members.remove(&id);
+        self.found.remove(&(of, find));
+        if let Some(discovery) = self.discoveries.get(&of) {
             discovery.banned(find);
         }
     }

@@ -18,9 +18,9 @@ use super::end::{End, Ended};
 use super::proof::Proof;
 use super::round::Round;
 use super::status::{Stage, Status};
-use super::throttle::{HostThrottles, Throttle};
-use super::trust::{Trust, next_alone};
-use super::{Fetched, Order, Way, samples, sizes, stored};
+use super::throttle::Throttle;
+use super::trust::Trust;
+use super::{Fetched, Order, Way, stored};
 use crate::schedule::{Fault, Scheduler, SourceId, SpanSet, Standing};
 use crate::verify::{self, Verdict};
 
@@ -47,6 +47,14 @@ pub async fn fetch(
     let mut download = Download::open(order, Arc::clone(&staging), status, stop);
     let fetched = download.run().await;
     download.crew.dismiss().await;
+    if matches!(&fetched, Err(failure) if failure.class != FailureClass::Interrupted) {
+        download.crew.ledger.close();
+    }
+    if fetched.is_err() {
+        let mut sources = download.crew.ledger.reports();
+        sources.extend(order.refused.iter().cloned());
+        status.update(|now| now.sources = sources);
+    }
     let discard = matches!(&fetched, Err(failure) if failure.class == FailureClass::BadInput);
     if discard && let Err(error) = staging.discard().await {
         tracing::warn!(%error, "wrong bytes are left in staging for the janitor");
@@ -76,25 +84,26 @@ async fn known(order: &Order, store: &Store, stop: &CancellationToken) -> Option
     None
 }
 
-struct Download<'a> {
-    order: &'a Order,
-    staging: Arc<Staging>,
-    status: &'a Status,
-    stop: &'a CancellationToken,
-    crew: Crew,
-    size: Option<u64>,
-    trust: Trust,
-    tried: Vec<SourceId>,
-    heard: Instant,
+pub(super) struct Download<'a> {
+    pub(super) order: &'a Order,
+    pub(super) staging: Arc<Staging>,
+    pub(super) status: &'a Status,
+    pub(super) stop: &'a CancellationToken,
+    pub(super) crew: Crew,
+    pub(super) size: Option<u64>,
+    pub(super) trust: Trust,
+    pub(super) tried: Vec<SourceId>,
+    /// Sizes that nobody could give a content of.
+    pub(super) sizes: Vec<u64>,
+    pub(super) heard: Instant,
     /// What an earlier process had proven; taken when the same piece hashes turn up.
-    earlier: Option<Earlier>,
+    pub(super) earlier: Option<Earlier>,
     /// What the piece hashes have proven.
-    proven: SpanSet,
+    pub(super) proven: SpanSet,
     /// At least two mirrors gave every byte alike.
-    agreed: bool,
-    running: verify::Prefix,
-    throttle: Arc<Throttle>,
-    hosts: HostThrottles,
+    pub(super) agreed: bool,
+    pub(super) running: verify::Prefix,
+    pub(super) throttle: Arc<Throttle>,
 }
 
 impl<'a> Download<'a> {
@@ -114,13 +123,13 @@ impl<'a> Download<'a> {
             size: order.size.or(size),
             trust: if by_digest { Trust::Proven } else { Trust::Pinned },
             tried: Vec::new(),
+            sizes: Vec::new(),
             heard: Instant::now(),
             earlier,
             proven: SpanSet::default(),
             agreed: false,
             running,
-            throttle: Arc::new(Throttle::new(order.limits.bytes_per_second)),
-            hosts: HostThrottles::new(order.host_limits),
+            throttle: Arc::new(Throttle::new(order.limits.bytes_per_second.map(|rate| rate as f64))),
         }
     }
 
@@ -184,7 +193,7 @@ impl<'a> Download<'a> {
                     if !searches && !self.may_come_back(&writers) {
                         self.give_up(&writers);
                         if writers.is_empty() {
-                            return Err(self.no_source_left());
+                            self.follow_next()?;
                         }
                     } else if !self.wait(pause).await {
                         return Err(interrupted());
@@ -228,7 +237,6 @@ impl<'a> Download<'a> {
             agreement: followed.map(|id| Agreement::new(*id)),
             running: &mut self.running,
             throttle: &self.throttle,
-            hosts: &self.hosts,
             status: self.status,
             stop: self.stop,
             heard: &mut self.heard,
@@ -258,99 +266,6 @@ impl<'a> Download<'a> {
             () = self.stop.cancelled() => Err(interrupted()),
             verdict = hashing => verdict,
         }
-    }
-
-    /// The digest does not hold for a mixture: drops the mirrors whose samples or sizes are odd, and what they wrote. False when none
-    /// is found.
-    async fn expose(&mut self) -> bool {
-        let described = self.crew.description.as_ref();
-        if self.trust != Trust::Proven || described.is_some_and(|known| known.pieces.is_some()) {
-            return false;
-        }
-        let fixed = self.order.size.or(described.and_then(|known| known.size));
-        if let (None, Some(other)) = (fixed, sizes::other(&self.crew.ledger, self.size)) {
-            for id in sizes::of(&self.crew.ledger, self.size) {
-                self.crew.ban(id, "the digest does not hold for a content of its size");
-            }
-            self.resize(other);
-            return true;
-        }
-        let usable = self.crew.sources().into_iter().filter(|id| self.crew.ledger.usable(*id));
-        let sources: Vec<_> = usable.filter_map(|id| Some((id, Arc::clone(&self.crew.member(id)?.source)))).collect();
-        let odd = samples::odd_ones(self.size.unwrap_or_default(), sources).await;
-        for &id in &odd {
-            tracing::warn!(source = id.0, "samples of this source are not those of the others");
-            self.crew.ban(id, "samples of its bytes are not those of the other sources");
-            self.crew.ledger.forget(id);
-        }
-        self.running.reset();
-        !odd.is_empty()
-    }
-
-    /// The content has `size` bytes: what sources of other sizes wrote is void, those of this size may be asked again.
-    fn resize(&mut self, size: u64) {
-        tracing::warn!(size, "most sources have another size");
-        self.size = Some(size);
-        self.running.reset();
-        for id in self.crew.ledger.ids() {
-            let Some(account) = self.crew.ledger.get_mut(id) else { continue };
-            match account.size {
-                Some(said) if said != size => {
-                    account.given_up = true;
-                    account.failure = Some(sizes::odd(said, size));
-                    self.crew.ledger.forget(id);
-                }
-                Some(_) if account.failure.as_ref().is_some_and(|error| error.reason == reason::SIZE_MISMATCH) => {
-                    account.given_up = false;
-                    account.failure = None;
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// The digest does not hold: follow another alone, or give up.
-    fn distrust(&mut self, actual: &str) -> Result<(), Failure> {
-        self.running.reset();
-        let writers = self.crew.ledger.writers();
-        if let [only] = writers[..] {
-            self.crew.ban(only, "the digest of its bytes is not the one asked for");
-            self.tried.push(only);
-            self.crew.ledger.forget(only);
-        }
-        let proven = self.crew.description.as_ref().is_some_and(|known| known.pieces.is_some());
-        match next_alone(&self.crew, &self.tried).filter(|_| !proven) {
-            Some(next) => {
-                tracing::warn!(source = next.0, "the digest does not hold, following one source alone");
-                for id in self.crew.ledger.ids().filter(|id| *id != next) {
-                    self.crew.ledger.forget(id);
-                }
-                self.trust = Trust::Alone(next);
-                Ok(())
-            }
-            None => {
-                let described = self.crew.description.as_ref().and_then(|known| strongest(&known.digests));
-                let wanted = self.order.digest.as_ref().or(described).map(ToString::to_string).unwrap_or_default();
-                let message = format!(
-                    "the content has {actual}, not the {wanted} that was asked for; correct the digest or the links"
-                );
-                Err(Failure::new(FailureClass::BadInput, reason::DIGEST_MISMATCH, message))
-            }
-        }
-    }
-
-    /// Nobody of those who may write is left: the next one alone, or the end.
-    fn follow_next(&mut self) -> Result<(), Failure> {
-        if let Trust::Alone(id) = self.trust {
-            self.running.reset();
-            self.tried.push(id);
-            self.crew.ledger.forget(id);
-            if let Some(next) = next_alone(&self.crew, &self.tried) {
-                self.trust = Trust::Alone(next);
-                return Ok(());
-            }
-        }
-        Err(self.no_source_left())
     }
 
     /// Whether one of `writers` failed in a way that passes, and it is not too late.
@@ -411,7 +326,7 @@ impl<'a> Download<'a> {
         })
     }
 
-    fn no_source_left(&self) -> Failure {
+    pub(super) fn no_source_left(&self) -> Failure {
         let failures: Vec<_> = self.crew.ledger.iter().filter_map(|(_, account)| account.failure.as_ref()).collect();
         let Some(first) = failures.first() else {
             let refused = self.order.refused.first();
@@ -445,7 +360,7 @@ impl<'a> Download<'a> {
 }
 
 /// The digest that proves most: the first of the list of algorithms that is there.
-fn strongest(digests: &[Digest]) -> Option<&Digest> {
+pub(super) fn strongest(digests: &[Digest]) -> Option<&Digest> {
     digests.iter().min_by_key(|digest| Algorithm::ALL.iter().position(|each| *each == digest.algorithm()))
 }
 

@@ -12,11 +12,17 @@ use videocloud_protocol::failure::reason;
 use videocloud_store::{Staging, StoreError};
 
 use super::throttle::{HostThrottle, Throttle};
-use crate::schedule::{Fault, LaneId};
+use crate::schedule::LaneId;
 use crate::source::{Ask, Connection, Opened, SourceError};
 
 /// Bytes gathered before they are written, as long as they are there without waiting.
 const BATCH: usize = 512 << 10;
+
+/// The least of that, at low rates.
+const LEAST_BATCH: usize = 1 << 10;
+
+/// How often it is said that a request still waits for its turn.
+const WAITING_EVERY: Duration = Duration::from_secs(2);
 
 /// How long an answer of unknown length is listened to after the last byte it should have.
 const LAST_LOOK: Duration = Duration::from_secs(3);
@@ -63,6 +69,8 @@ pub(super) struct Accepted {
 
 /// What a lane tells.
 pub(super) enum Report {
+    /// It may not send its request yet.
+    Waiting,
     Opened(Opened),
     /// These bytes were written, following those before, and so many came that do not count.
     Wrote {
@@ -119,14 +127,19 @@ async fn fetch(
     let Run { ask, gate, go } = run;
     let tell = |report| async move { reports.send((id, report)).await.map_err(|_| Stop::Dismissed) };
     let mut position = ask.span.start();
-    sink.host.request().await;
+    let turn = sink.host.request();
+    tokio::pin!(turn);
+    while tokio::time::timeout(WAITING_EVERY, &mut turn).await.is_err() {
+        tell(Report::Waiting).await?;
+    }
     let opened = connection.open(ask).await?;
     let (mut skip, ranges, announced) = (position.saturating_sub(opened.start), opened.ranges, opened.size);
     tell(Report::Opened(opened)).await?;
     let Accepted { size } = go.await.map_err(|_| Stop::Dismissed)?;
-    let mut reader = Reader { connection, ended: None };
+    let mut reader = Reader { connection, left: Vec::new(), ended: None };
     loop {
-        let Some(mut pieces) = reader.next().await? else {
+        let most = sink.throttle.batch().min(sink.host.bytes.batch()).clamp(LEAST_BATCH, BATCH);
+        let Some(mut pieces) = reader.next(most).await? else {
             let end = *gate.end.lock().await;
             // Without a length the end of the answer is the end of the content.
             let whole = end == u64::MAX && announced.is_none() && size.is_none();
@@ -155,7 +168,8 @@ async fn fetch(
             return Err(SourceError::gone(reason::SIZE_MISMATCH, message).into());
         }
         let kept: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
-        tell(Report::Wrote { pieces, wasted: came - kept }).await?;
+        let unread = if wrote.through { reader.left.iter().map(|piece| piece.len() as u64).sum() } else { 0 };
+        tell(Report::Wrote { pieces, wasted: came - kept + unread }).await?;
         if wrote.through {
             return Ok(());
         }
@@ -173,19 +187,31 @@ struct Wrote {
 /// Reads an answer in batches. An end or error met behind bytes is kept until those are taken.
 struct Reader<'a> {
     connection: &'a mut dyn Connection,
+    /// Read beyond the last batch, in reverse order.
+    left: Vec<Bytes>,
     ended: Option<Result<(), SourceError>>,
 }
 
 impl Reader<'_> {
-    /// The next bytes, and those behind them that are there already; `None` at the end of the answer.
-    async fn next(&mut self) -> Result<Option<Vec<Bytes>>, SourceError> {
-        if let Some(ended) = self.ended.clone() {
+    /// The next bytes, at most `most`, and those behind them that are there already; `None` at the end of the answer.
+    async fn next(&mut self, most: usize) -> Result<Option<Vec<Bytes>>, SourceError> {
+        let mut pieces = Vec::new();
+        let mut length = 0;
+        while length < most
+            && let Some(piece) = self.left.pop()
+        {
+            length += piece.len();
+            pieces.push(piece);
+        }
+        if let (true, Some(ended)) = (pieces.is_empty(), self.ended.clone()) {
             return ended.map(|()| None);
         }
-        let Some(first) = self.connection.read().await? else { return Ok(None) };
-        let mut length = first.len();
-        let mut pieces = vec![first];
-        while length < BATCH && self.ended.is_none() {
+        if pieces.is_empty() {
+            let Some(first) = self.connection.read().await? else { return Ok(None) };
+            length = first.len();
+            pieces.push(first);
+        }
+        while length < most && self.ended.is_none() {
             match self.connection.read().now_or_never() {
                 Some(Ok(Some(more))) => {
                     length += more.len();
@@ -196,12 +222,16 @@ impl Reader<'_> {
                 None => break,
             }
         }
+        if let (true, Some(last)) = (length > most, pieces.last_mut()) {
+            let beyond = last.split_off(last.len() - (length - most));
+            self.left.push(beyond);
+        }
         Ok(Some(pieces))
     }
 
     /// Whether bytes follow within [`LAST_LOOK`]. An answer that fails or stays silent after its last byte is not at fault.
     async fn goes_on(&mut self) -> bool {
-        matches!(tokio::time::timeout(LAST_LOOK, self.next()).await, Ok(Ok(Some(_))))
+        matches!(tokio::time::timeout(LAST_LOOK, self.next(BATCH)).await, Ok(Ok(Some(_))))
     }
 }
 
@@ -230,7 +260,7 @@ pub(super) fn keep_front(pieces: &mut Vec<Bytes>, room: u64) -> u64 {
 
 fn ended_early(position: u64) -> SourceError {
     let message = format!("the answer ended early, after byte {position}");
-    SourceError { fault: Fault::Transient, reason: reason::UNREACHABLE, message }
+    SourceError::transient(reason::UNREACHABLE, message)
 }
 
 #[cfg(test)]

@@ -93,7 +93,8 @@ impl Ledger {
         self.owners.set(span, id);
         if let Some(account) = self.get_mut(id) {
             account.bytes += span.len();
-            account.failure = None;
+            // What a lane brings beside the one that failed for good excuses nothing.
+            account.failure.take_if(|_| !account.given_up);
         }
     }
 
@@ -160,6 +161,32 @@ impl Ledger {
         if let Some(account) = self.get_mut(id) {
             account.given_up |= matches!(error.fault, Fault::Gone);
             account.failure = Some(error);
+        }
+    }
+
+    /// The download has failed: whoever did something wrong is not asked again, and a discovery has failed by the last of those it found.
+    pub(super) fn close(&mut self) {
+        for child in 0..self.accounts.len() {
+            let Account { parent, link, failure, .. } = &self.accounts[child];
+            let (Some(parent), None, Some(failure)) = (*parent, link, failure.clone()) else { continue };
+            if let Some(parent) = self.get_mut(parent) {
+                parent.failure.get_or_insert(failure);
+            }
+        }
+        self.accounts
+            .iter_mut()
+            .filter(|account| account.failure.is_some())
+            .for_each(|account| account.given_up = true);
+    }
+
+    /// What judged so far, by hashes and size, is void: nobody is dropped because of it, and no byte stands.
+    pub(super) fn acquit(&mut self) {
+        self.owners = Owners::default();
+        for account in &mut self.accounts {
+            let size = account.failure.as_ref().is_some_and(|error| error.reason == reason::SIZE_MISMATCH);
+            if account.banned || size {
+                (account.banned, account.given_up, account.failure, account.validator) = (false, false, None, None);
+            }
         }
     }
 
@@ -262,5 +289,9 @@ mod tests {
         ledger.wrote(peer, span(0, 100));
         let reports = ledger.reports();
         assert_eq!((reports.len(), reports[0].bytes, reports[0].state), (1, 100, SourceState::Idle));
+        ledger.failed(peer, SourceError::transient(reason::UNREACHABLE, "gone"));
+        ledger.close();
+        let reports = ledger.reports();
+        assert_eq!((reports[0].state, reports[0].reason.as_deref()), (SourceState::Failed, Some(reason::UNREACHABLE)));
     }
 }

@@ -6,8 +6,10 @@
 mod agreement;
 mod checkpoint;
 mod crew;
+mod doubts;
 mod end;
 mod fetch;
+mod hosts;
 mod lane;
 mod ledger;
 mod owners;
@@ -18,6 +20,7 @@ mod sizes;
 mod status;
 mod throttle;
 mod trust;
+mod turns;
 mod waits;
 
 use std::sync::Arc;
@@ -32,6 +35,7 @@ use videocloud_protocol::task::{DownloadLimits, KnownContent, SourceReport};
 use videocloud_store::StoreError;
 
 pub use fetch::fetch;
+pub use hosts::Hosts;
 pub use status::{Snapshot, Stage, Status};
 
 use crate::discover::Discovery;
@@ -70,15 +74,6 @@ pub trait Ways: Send + Sync {
     fn way(&self, link: &Link, priority: i32) -> Result<Way, SourceError>;
 }
 
-/// What one host may be asked for; `None` is no limit. Connections are limited by [`DownloadLimits::connections_per_host`].
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct HostLimits {
-    /// Bytes per second.
-    pub bytes_per_second: Option<u64>,
-    /// Requests per second.
-    pub requests_per_second: Option<u32>,
-}
-
 /// What is to be fetched, and within which limits.
 pub struct Order {
     /// Names the staging area.
@@ -101,8 +96,8 @@ pub struct Order {
     pub known: Vec<KnownContent>,
     /// Ceilings.
     pub limits: DownloadLimits,
-    /// Ceilings of each host.
-    pub host_limits: HostLimits,
+    /// What may be asked of each host.
+    pub hosts: Hosts,
     /// How long sources that might come back are asked again, without one byte from any.
     pub patience: Duration,
     /// Compare mirrors with each other where nothing else proves what they give.

@@ -20,7 +20,7 @@ use super::end::{End, Ended};
 use super::lane::{self, Accepted, Gate, Report, Run, Sink};
 use super::proof::{Checked, Judgement, Proof};
 use super::status::{Snapshot, Stage, Status};
-use super::throttle::{HostThrottles, Throttle};
+use super::throttle::Throttle;
 use super::trust::Trust;
 use super::waits::{Saving, checked, ended};
 use super::{Order, sizes, stored};
@@ -47,7 +47,6 @@ pub(super) struct Round<'a> {
     pub(super) agreement: Option<Agreement>,
     pub(super) running: &'a mut Prefix,
     pub(super) throttle: &'a Arc<Throttle>,
-    pub(super) hosts: &'a HostThrottles,
     pub(super) status: &'a Status,
     pub(super) stop: &'a CancellationToken,
     /// When the last new byte came, in this round or before.
@@ -82,6 +81,8 @@ impl Round<'_> {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         saves.set_missed_tick_behavior(MissedTickBehavior::Delay);
         saves.reset();
+        let mut shares = self.order.hosts.changes();
+        self.follow_shares();
         let deadline = Duration::from_secs(self.order.limits.progress_deadline_seconds.max(1));
         let end = loop {
             let now = started.elapsed();
@@ -108,7 +109,7 @@ impl Round<'_> {
             if self.scheduler.is_complete() && proven && !asked && self.is_agreed_or_never() {
                 break End::Complete;
             }
-            if self.is_exhausted() {
+            if self.is_exhausted(started.elapsed()) {
                 break End::Exhausted;
             }
             let wake =
@@ -139,7 +140,9 @@ impl Round<'_> {
                     }
                 }
                 () = tokio::time::sleep(wake) => {}
+                Ok(()) = shares.changed() => self.follow_shares(),
                 _ = ticks.tick() => {
+                    self.follow_shares();
                     self.compare();
                     self.show(&lanes, rate.at(started.elapsed()));
                     if self.heard.elapsed() > deadline {
@@ -171,11 +174,12 @@ impl Round<'_> {
         Ok(Ended { end, size, proven, agreed })
     }
 
-    /// Nobody is left to ask, and nobody will be found in time.
-    fn is_exhausted(&self) -> bool {
-        self.scheduler.is_exhausted()
-            && (!self.crew.searches() || self.heard.elapsed() > self.order.patience || self.comes_back())
-            && !self.scheduler.is_complete()
+    /// Nobody is left to ask and nobody will be found in time, or those that are asked have been silent for too long in this round of
+    /// such a `length`.
+    fn is_exhausted(&self, length: Duration) -> bool {
+        let late = self.heard.elapsed() > self.order.patience;
+        let nobody = self.scheduler.is_exhausted() && (!self.crew.searches() || late || self.comes_back());
+        (nobody || late && length > self.order.patience) && !self.scheduler.is_complete()
     }
 
     /// The size that more sources say than the one that is believed, unless order or description fix it.
@@ -204,6 +208,7 @@ impl Round<'_> {
                 let standing = if self.trust.mixes() { Standing::Active } else { Standing::Standby };
                 if let Some(spec) = self.crew.spec(self.order, id) {
                     self.scheduler.add(id, spec, standing);
+                    self.follow_shares();
                 }
                 // Nobody may write yet and here is the first who can.
                 return self.trust == Trust::Pinned && self.scheduler.is_exhausted();
@@ -279,8 +284,12 @@ impl Round<'_> {
                     lane.gate.set(end).await;
                 }
             }
-            Action::Cancel { lane } => {
+            Action::Cancel { lane } | Action::Expire { lane } => {
                 if let Some(lane) = lanes.remove(&lane) {
+                    if matches!(action, Action::Expire { .. }) {
+                        let message = format!("no byte came for {} s", self.order.settings.idle_timeout.as_secs());
+                        self.crew.ledger.failed(lane.source, SourceError::transient(reason::UNREACHABLE, message));
+                    }
                     // First the gate: a write that is under way ends before the lane does.
                     lane.gate.set(0).await;
                     lane.task.abort();
@@ -302,7 +311,7 @@ impl Round<'_> {
         let (go, accepted) = oneshot::channel();
         let gate = Gate::new(span.end());
         let run = Run { ask: Ask { span, pin }, gate: Arc::clone(&gate), go: accepted };
-        let host = self.hosts.of(member.source.host());
+        let host = self.order.hosts.of(&member.source.host());
         let sink = Sink { staging: Arc::clone(self.staging), throttle: Arc::clone(self.throttle), host };
         let lane = lanes.entry(id).or_insert_with(|| {
             let (runs, orders) = mpsc::channel(1);
@@ -380,6 +389,7 @@ impl Round<'_> {
                     proof.written(span, self.scheduler.done(), all);
                 }
             }
+            Report::Waiting => self.scheduler.on(now, Event::Waiting { lane: id }),
             Report::Finished => self.scheduler.on(now, Event::Finished { lane: id }),
             Report::Failed(error) => {
                 let changed = error.reason == reason::CHANGED;
@@ -394,8 +404,11 @@ impl Round<'_> {
 
     fn fail(&mut self, now: Duration, lane: LaneId, source: SourceId, error: SourceError) {
         tracing::info!(source = source.0, reason = error.reason, "{error}");
-        let (fault, word) = (error.fault, error.reason);
+        let (fault, word, size) = (error.fault, error.reason, error.size);
         self.crew.ledger.failed(source, error);
+        if let (Some(account), Some(_)) = (self.crew.ledger.get_mut(source), size) {
+            account.size = size;
+        }
         self.scheduler.on(now, Event::Failed { lane, fault });
         // Changed content is looked at again; the scheduler's drop of the source ends with this round.
         if word == reason::CHANGED

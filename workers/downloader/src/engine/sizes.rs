@@ -34,6 +34,18 @@ pub(super) fn other(ledger: &Ledger, believed: Option<u64>) -> Option<u64> {
     votes.max_by_key(|(size, count)| (*count, *size)).map(|(size, _)| size)
 }
 
+/// The size that most say of those that were dropped for it and are not among `tried`.
+pub(super) fn untried(ledger: &Ledger, tried: &[u64]) -> Option<u64> {
+    let mut votes: BTreeMap<u64, usize> = BTreeMap::new();
+    for (_, account) in ledger.iter().filter(|(_, account)| !account.banned) {
+        let dropped = account.failure.as_ref().is_some_and(|error| error.reason == reason::SIZE_MISMATCH);
+        if let Some(size) = account.size.filter(|size| dropped && !tried.contains(size)) {
+            *votes.entry(size).or_default() += 1;
+        }
+    }
+    votes.into_iter().max_by_key(|(size, count)| (*count, *size)).map(|(size, _)| size)
+}
+
 /// Who says `size`.
 pub(super) fn of(ledger: &Ledger, size: Option<u64>) -> Vec<SourceId> {
     ledger.iter().filter(|(_, account)| account.size.is_some() && account.size == size).map(|(id, _)| id).collect()
@@ -67,6 +79,8 @@ mod tests {
         assert_eq!((majority(&ledger), other(&ledger, Some(5))), (None, Some(7)));
         say(&mut ledger, 2, 7);
         assert_eq!((majority(&ledger), of(&ledger, Some(7))), (Some(7), vec![ids[1], ids[2]]));
+        ledger.failed(ids[0], odd(5, 7));
+        assert_eq!((untried(&ledger, &[7]), untried(&ledger, &[7, 5])), (Some(5), None));
         ledger.ban(ids[1], "");
         ledger.ban(ids[2], "");
         assert_eq!((majority(&ledger), other(&ledger, Some(5))), (Some(5), None));

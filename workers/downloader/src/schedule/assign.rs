@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::event::{Action, Fault, LaneId, SourceId, Standing};
+use super::host::Host;
 use super::lane::{Lane, Run};
 use super::plan::Scheduler;
 use super::rate::Time;
@@ -114,7 +115,10 @@ impl Scheduler {
         };
         let rate = source.lane_rate(now);
         let run = match trial {
-            None => run_of(extent, self.share(now, source, extent), rate, self.grid, &self.settings),
+            None => {
+                let share = self.share(now, source, extent);
+                run_of(extent, share, rate, self.grid, source.spec.verified, &self.settings)
+            }
             Some(grid) => {
                 let end = grid.ceil(extent.start().saturating_add(self.settings.min_run.min(grid.length).max(1)));
                 Span::new(extent.start(), end.min(extent.end()))?
@@ -177,16 +181,21 @@ impl Scheduler {
             return false;
         }
         let trial = self.on_trial(id);
-        let thief =
-            Thief { rate: source.lane_rate(now), latency: source.latency().as_secs_f64(), trial: trial.is_some() };
+        let thief = Thief {
+            rate: source.lane_rate(now),
+            latency: source.latency().as_secs_f64(),
+            trial: trial.is_some(),
+            whole: source.spec.verified,
+        };
         // A run that has just begun is given its time: taking it over at once would only begin it again.
         let settled = |run: &Run| now.saturating_sub(run.asked_at) >= self.settings.min_gain;
         let victims = self.running().filter(|(_, _, run)| settled(run));
         let victims = victims.filter_map(|(lane, victim, run)| {
             let known = victim.lane_rate(now).or(thief.rate).unwrap_or(ASSUMED_RATE);
             let rest = self.rest_of(run).filter(|rest| source.holds(*rest))?;
-            let eta = run.eta(now, victim.latency(), known);
-            Some(Victim { lane, rest, eta, alone: run.alone })
+            let piece = victim.piece(self.grid);
+            let eta = run.eta(now, victim.latency(), known, piece);
+            Some(Victim { lane, rest, eta, alone: run.alone, whole: piece.is_some() })
         });
         let Some(steal) = steal::best(victims, thief, self.grid, &self.settings) else { return false };
         if steal.whole {
@@ -214,9 +223,23 @@ impl Scheduler {
         }
     }
 
+    /// Closes a connection that another source of the same host keeps open, if the host may have no more.
+    fn make_room(&mut self, source: SourceId) {
+        let Some(host) = self.sources.get(&source).map(|source| source.spec.host.clone()) else { return };
+        let most = self.hosts.get(&host).map_or(usize::MAX, Host::most);
+        if self.connections_to(&host) < most {
+            return;
+        }
+        let idle = self.lanes.iter().find(|(_, lane)| lane.run.is_none() && self.is_to(lane, &host));
+        if let Some(id) = idle.map(|(&id, _)| id) {
+            self.cancel(id);
+        }
+    }
+
     fn fetch(&mut self, now: Time, source: SourceId, span: Span, alone: bool) {
         let idle = self.lanes.iter().find(|(_, lane)| lane.source == source && lane.run.is_none()).map(|(&id, _)| id);
         let lane = idle.unwrap_or_else(|| {
+            self.make_room(source);
             self.next_lane += 1;
             LaneId(self.next_lane)
         });

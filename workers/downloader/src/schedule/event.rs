@@ -25,7 +25,8 @@ pub struct SourceSpec {
     pub longest: Option<u64>,
     /// What it can give; `None` is everything.
     pub holds: Option<SpanSet>,
-    /// It gives only bytes that it has verified itself, so nothing else has to prove that it does not lie.
+    /// It gives only bytes that it has verified itself, piece by piece: nothing else has to prove that it does not lie, and what is
+    /// asked of a piece comes when it has all of that piece.
     pub verified: bool,
 }
 
@@ -69,6 +70,11 @@ pub enum Event {
         size: Option<u64>,
         /// Whether the source serves byte ranges.
         ranges: bool,
+    },
+    /// The lane's request is held back here, by a limit on requests: its source is not silent.
+    Waiting {
+        /// The lane.
+        lane: LaneId,
     },
     /// The next `bytes` bytes of the lane's span are written.
     Received {
@@ -114,6 +120,11 @@ pub enum Action {
     },
     /// Stop the lane and close its connection; nothing may be written any more once this is carried out.
     Cancel {
+        /// The lane.
+        lane: LaneId,
+    },
+    /// As [`Action::Cancel`], because the lane was silent for the idle time: its source is to blame.
+    Expire {
         /// The lane.
         lane: LaneId,
     },

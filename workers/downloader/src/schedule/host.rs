@@ -42,8 +42,25 @@ impl Host {
         match (now < self.retry_at, self.faults) {
             (true, _) => 0,
             (false, 0) => self.lanes,
-            (false, _) => 1,
+            (false, _) => self.most.min(1),
         }
+    }
+
+    /// Connections it may have at most.
+    pub(super) const fn most(&self) -> usize {
+        self.most
+    }
+
+    /// It may have `most` connections from now on; false when that is nothing new.
+    pub(super) fn set_most(&mut self, most: usize) -> bool {
+        if self.most == most {
+            return false;
+        }
+        // Fewer than it might have had for a reason of its own.
+        let bears_all = self.lanes == self.most;
+        self.lanes = if bears_all { most } else { self.lanes.max(1).min(most) };
+        self.most = most;
+        true
     }
 
     /// When the breaker lets the next request through, if it is open at `now`.

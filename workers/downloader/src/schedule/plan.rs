@@ -79,6 +79,34 @@ impl Scheduler {
         }
     }
 
+    /// The host may have `most` connections from now on. Those beyond are closed: idle ones first, then the youngest; what came stays,
+    /// so a source without ranges is the last to lose its connection.
+    pub fn set_host_lanes(&mut self, host: &str, most: usize) {
+        let Some(known) = self.hosts.get_mut(host) else { return };
+        if !known.set_most(most) {
+            return;
+        }
+        let source_of = |lane: &Lane| self.sources.get(&lane.source).filter(|source| source.spec.host == host);
+        let lanes = self.lanes.iter().filter_map(|(&id, lane)| Some((id, source_of(lane)?, &lane.run)));
+        let mut open: Vec<_> =
+            lanes.map(|(id, source, run)| (run.is_some(), source.ranges == Some(false), id)).collect();
+        open.sort_by(|(a_busy, a_whole, a), (b_busy, b_whole, b)| {
+            a_busy.cmp(b_busy).then(a_whole.cmp(b_whole)).then(b.cmp(a))
+        });
+        let beyond = open.len().saturating_sub(most);
+        open.into_iter().take(beyond).for_each(|(.., id)| self.cancel(id));
+    }
+
+    /// Connections to `host` that are open.
+    #[must_use]
+    pub fn connections_to(&self, host: &str) -> usize {
+        self.lanes.values().filter(|lane| self.is_to(lane, host)).count()
+    }
+
+    pub(super) fn is_to(&self, lane: &Lane, host: &str) -> bool {
+        self.sources.get(&lane.source).is_some_and(|source| source.spec.host == host)
+    }
+
     /// What `id` can give from now on; `None` is everything. Runs under way are left to the source.
     pub fn set_holds(&mut self, id: SourceId, holds: Option<SpanSet>) {
         if let Some(source) = self.sources.get_mut(&id) {
@@ -131,8 +159,13 @@ impl Scheduler {
     /// True when no source may be asked: nothing more will come unless a standing changes.
     #[must_use]
     pub fn is_exhausted(&self) -> bool {
-        !self.sources.values().any(|source| source.standing == Standing::Active)
-            && self.lanes.values().all(|lane| lane.run.is_none())
+        !self.sources.values().any(|source| source.standing == Standing::Active) && self.is_idle()
+    }
+
+    /// True while nothing is asked of anybody.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.lanes.values().all(|lane| lane.run.is_none())
     }
 
     /// Whether `id` may be asked; an unknown source counts as dropped.
@@ -189,6 +222,11 @@ impl Scheduler {
     pub fn on(&mut self, now: Time, event: Event) {
         match event {
             Event::Opened { lane, size, ranges } => self.opened(now, lane, size, ranges),
+            Event::Waiting { lane } => {
+                if let Some((_, run)) = Self::run_mut(&mut self.lanes, &mut self.sources, lane) {
+                    (run.asked_at, run.heard_at) = (now, now);
+                }
+            }
             Event::Received { lane, bytes } => self.received(now, lane, bytes),
             Event::Finished { lane } => self.finished(now, lane),
             Event::Failed { lane, fault } => self.failed(now, lane, fault),
@@ -240,6 +278,7 @@ impl Scheduler {
     fn received(&mut self, now: Time, id: LaneId, bytes: u64) {
         let Some((source, run)) = Self::run_mut(&mut self.lanes, &mut self.sources, id) else { return };
         run.heard_at = now;
+        run.moved_at = if bytes > 0 { now } else { run.moved_at };
         run.rate.add(now, bytes);
         source.faults = 0;
         let end = run.position.saturating_add(bytes).min(run.span.end());
@@ -307,7 +346,7 @@ impl Scheduler {
         let silent: Vec<LaneId> =
             self.running().filter(|(_, _, run)| run.heard_at + timeout <= now).map(|(id, ..)| id).collect();
         for id in silent {
-            self.actions.push(Action::Cancel { lane: id });
+            self.actions.push(Action::Expire { lane: id });
             self.failed(now, id, Fault::Stalled);
         }
     }
@@ -368,9 +407,15 @@ impl Scheduler {
         let lane = self.lanes.get_mut(&id)?;
         let run = lane.run.take()?;
         if let Some(source) = self.sources.get_mut(&lane.source) {
-            // That nothing came is evidence, too, once it has taken longer than usual.
+            // That nothing came is evidence, too, once it has taken longer than usual; of a piece nothing shows before all is there.
+            let piece = source.piece(self.grid).map_or(Duration::ZERO, |piece| {
+                let seconds = source.lane_rate(now).map_or(5.0, |rate| piece as f64 / rate.max(1.0));
+                Duration::from_secs_f64(seconds.min(60.0))
+            });
             let waited = now.saturating_sub(run.asked_at);
-            if run.position > run.span.start() || waited > 2 * source.latency() {
+            if run.position > run.span.start() {
+                source.measured(now, if piece.is_zero() { run.rate.at(now) } else { run.average() });
+            } else if waited > 2 * (source.latency() + piece) {
                 source.measured(now, run.rate.at(now));
             }
         }

@@ -10,12 +10,14 @@ use super::span::Span;
 /// The first part of `extent` that one lane should fetch.
 ///
 /// `share` is the part of the free bytes that the lane would bring if all lanes ended together (`None` when there is no other lane),
-/// `rate` the lane's measured bytes per second. A run ends where a piece of `grid` ends, unless a piece is much longer than the run.
+/// `rate` the lane's measured bytes per second. A run ends where a piece of `grid` ends, unless a piece is much longer than the run and
+/// the source can give a part of one; of a source that gives `whole` pieces or nothing each part would cost the whole piece.
 pub(super) fn run_of(
     extent: Span,
     share: Option<u64>,
     rate: Option<f64>,
     grid: Option<Grid>,
+    whole: bool,
     settings: &Settings,
 ) -> Span {
     let Some(share) = share.map(|share| share / 2) else { return extent };
@@ -23,7 +25,7 @@ pub(super) fn run_of(
     let least = rate.map_or(settings.min_run, |rate| settings.min_run.min((rate * 2.0) as u64)).max(settings.align);
     let length = share.min(by_rate).clamp(least, settings.max_run.max(least));
     let end = extent.start().saturating_add(length);
-    let end = match grid.filter(|grid| grid.length <= 2 * length) {
+    let end = match grid.filter(|grid| whole || grid.length <= 2 * length) {
         Some(grid) => grid.ceil(end),
         None => end.next_multiple_of(settings.align.max(1)),
     };
@@ -53,7 +55,18 @@ impl Grid {
 
 #[cfg(test)]
 mod tests {
-    use super::Grid;
+    use super::*;
+
+    #[test]
+    fn who_gives_whole_pieces_is_asked_for_whole_pieces_however_long_they_are() {
+        let (extent, grid) = (Span::new(0, 100 << 20), Some(Grid { length: 16 << 20, before: 0 }));
+        let length = |whole| {
+            let run = extent.map(|extent| run_of(extent, Some(50 << 20), Some(1e5), grid, whole, &Settings::default()));
+            run.map(Span::len)
+        };
+        assert_eq!(length(true), Some(16 << 20));
+        assert!(length(false) < Some(4 << 20));
+    }
 
     #[test]
     fn pieces_end_where_they_end() {

@@ -45,6 +45,22 @@ pub struct Settings {
     pub retry_after_cap: Duration,
 }
 
+impl Settings {
+    /// Where so few requests per second may be sent to a host that they would be what is waited for, each is for more.
+    #[must_use]
+    pub fn with_requests(mut self, per_second: Option<u32>) -> Self {
+        if per_second.is_some_and(|rate| rate <= FEW_REQUESTS) {
+            self.first_run = self.first_run.max(LONG_RUN);
+            self.min_run = self.min_run.max(LONG_RUN);
+        }
+        self
+    }
+}
+
+/// Requests per second that are few, and what each is for at least, bytes.
+const FEW_REQUESTS: u32 = 10;
+const LONG_RUN: u64 = 16 << 20;
+
 impl Default for Settings {
     fn default() -> Self {
         Self {

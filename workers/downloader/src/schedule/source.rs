@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::event::{SourceSpec, Standing};
 use super::rate::Time;
+use super::run_length::Grid;
 use super::span::Span;
 
 /// Latency assumed before a source has answered once.
@@ -58,6 +59,11 @@ impl Source {
     /// Whether it can give all of `span`.
     pub(super) fn holds(&self, span: Span) -> bool {
         self.spec.holds.as_ref().is_none_or(|holds| holds.covers(span))
+    }
+
+    /// Length of pieces, if it gives whole ones or nothing.
+    pub(super) fn piece(&self, grid: Option<Grid>) -> Option<u64> {
+        grid.filter(|_| self.spec.verified).map(|grid| grid.length)
     }
 
     /// Bytes per second of one lane as it is expected at `now`. That a source was slow is forgotten with time: a stall ends.

@@ -19,6 +19,8 @@ pub(super) struct Victim {
     pub(super) eta: f64,
     /// Its rest is taken whole or not at all.
     pub(super) alone: bool,
+    /// It gives whole pieces or nothing.
+    pub(super) whole: bool,
 }
 
 /// Who wants work.
@@ -30,6 +32,8 @@ pub(super) struct Thief {
     pub(super) latency: f64,
     /// It is given whole pieces only.
     pub(super) trial: bool,
+    /// It gives whole pieces or nothing.
+    pub(super) whole: bool,
 }
 
 /// The tail to move: `span` ends where the victim's span ends.
@@ -70,13 +74,30 @@ fn steal(victim: Victim, thief: Thief, grid: Option<Grid>, settings: &Settings) 
     if kept < MIN_KEPT {
         kept = 0;
     }
-    if let Some(grid) = grid.filter(|grid| kept > 0 && (thief.trial || grid.length as f64 <= taken / 4.0)) {
-        kept = grid.ceil(victim.rest.start() + kept) - victim.rest.start();
-    }
-    let whole = kept == 0;
-    let span = victim.rest.skip(kept)?;
-    let gain = victim.eta - (thief.latency + span.len() as f64 / thief_rate);
-    // A piece that was partly written by somebody else would have two writers.
-    let mixes = thief.trial && !victim.alone && grid.is_some_and(|grid| grid.floor(span.start()) != span.start());
-    (gain >= settings.min_gain.as_secs_f64() && !mixes).then_some((gain, Steal { victim: victim.lane, span, whole }))
+    let start = victim.rest.start();
+    let aligned = |grid: &Grid| thief.trial || thief.whole || victim.whole || grid.length as f64 <= taken / 4.0;
+    let choices = match grid.filter(|grid| kept > 0 && aligned(grid)) {
+        Some(grid) => {
+            let up = grid.ceil(start + kept) - start;
+            // Half a piece of who gives whole ones costs as much as all of it.
+            let down = (thief.whole || victim.whole).then(|| grid.floor(start + kept).saturating_sub(start));
+            [Some(up), down]
+        }
+        None => [Some(kept), None],
+    };
+    let judged = choices.into_iter().flatten().filter_map(|kept| {
+        let span = victim.rest.skip(kept)?;
+        let bytes = match grid.filter(|_| thief.whole) {
+            Some(grid) => grid.ceil(span.end()) - grid.floor(span.start()),
+            None => span.len(),
+        };
+        let done = thief.latency + bytes as f64 / thief_rate;
+        // What the victim keeps is done before the thief is, but where pieces are long.
+        let left = if victim.whole { victim.eta * kept as f64 / rest } else { 0.0 };
+        // A piece that was partly written by somebody else would have two writers.
+        let mixes = thief.trial && !victim.alone && grid.is_some_and(|grid| grid.floor(span.start()) != span.start());
+        let steal = Steal { victim: victim.lane, span, whole: kept == 0 };
+        (!mixes).then_some((victim.eta - done.max(left), steal))
+    });
+    judged.max_by(|(a, _), (b, _)| a.total_cmp(b)).filter(|(gain, _)| *gain >= settings.min_gain.as_secs_f64())
 }

@@ -71,6 +71,11 @@ pub trait Source: Send + Sync {
     /// Key of the host it leads to: limits and back-off count per host.
     fn host(&self) -> String;
 
+    /// Whether that host is a server, which other downloads ask too, and no peer.
+    fn is_server(&self) -> bool {
+        true
+    }
+
     /// How it wants to be asked.
     fn manner(&self) -> Manner {
         Manner::default()

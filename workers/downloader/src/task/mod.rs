@@ -1,6 +1,7 @@
 //! The worker's side: from an order of the operator to sources the engine can use, and the reports that follow.
 
 mod credentials;
+mod leases;
 mod order;
 mod report;
 
@@ -12,6 +13,7 @@ use videocloud_store::Store;
 
 pub use order::{Network, order};
 
+use self::leases::Leases;
 use crate::engine::{Status, fetch};
 
 /// Carries out `task` and reports to the tracker: progress while it runs, its result when it ends. The result is taken by the
@@ -29,8 +31,16 @@ pub async fn perform(
     let id = task.task.clone();
     let status = Status::default();
     let reporter = report::start(tracker.clone(), id.clone(), status.clone());
+    let shared = task.limits.shared.clone();
     let fetched = match order(task, network) {
-        Ok(order) => fetch(&order, store, &status, stop).await,
+        Ok(order) => {
+            let leases = shared.map(|limits| Leases::start(tracker.clone(), id.clone(), order.hosts.clone(), &limits));
+            let fetched = fetch(&order, store, &status, stop).await;
+            if let Some(leases) = leases {
+                leases.end().await;
+            }
+            fetched
+        }
         Err(failure) => Err(failure),
     };
     reporter.end().await;

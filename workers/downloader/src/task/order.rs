@@ -8,13 +8,14 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 use videocloud_protocol::failure::{Failure, FailureClass, reason};
 use videocloud_protocol::link::{Link, Scheme};
-use videocloud_protocol::task::{DownloadTask, SourceReport, SourceSpec, SourceState};
+use videocloud_protocol::task::{DownloadLimits, DownloadTask, SourceReport, SourceSpec, SourceState};
 use videocloud_protocol::torrent::{MagnetError, Metainfo};
+use videocloud_protocol::tracker::HostShare;
 
 use super::credentials;
 use crate::discover::ed2k::Ed2k;
 use crate::discover::metalink::{Given, Metalink};
-use crate::engine::{Candidate, HostLimits, Order, Way, Ways};
+use crate::engine::{Candidate, Hosts, Order, Way, Ways};
 use crate::schedule::Settings;
 use crate::source::address::AddressPolicy;
 use crate::source::bittorrent::{Named, Network as Swarm, Options as TorrentOptions, Torrent, TorrentLink};
@@ -73,6 +74,7 @@ pub fn order(task: DownloadTask, network: &Network) -> Result<Order, Failure> {
     }
     let hashes = task.digest.as_ref().map_or(Which::ALL, |digest| Which::ALL.and(digest.algorithm()));
     let patience = PATIENCE.min(Duration::from_secs(task.limits.progress_deadline_seconds));
+    let shared_requests = task.limits.shared.as_ref().and_then(|shared| shared.requests_per_second);
     let per_host = usize::try_from(task.limits.connections_per_host).unwrap_or(usize::MAX).max(1);
     Ok(Order {
         key: task.key,
@@ -84,13 +86,22 @@ pub fn order(task: DownloadTask, network: &Network) -> Result<Order, Failure> {
         hashes,
         agreement: true,
         ways: Arc::new(network.clone()),
-        host_limits: HostLimits::default(),
+        hosts: hosts(&task.limits),
         any_content: task.any_content,
         known: task.known,
         limits: task.limits,
         patience,
-        settings: Settings { lanes_per_host: per_host, ..Settings::default() },
+        settings: Settings { lanes_per_host: per_host, ..Settings::default() }.with_requests(shared_requests),
     })
+}
+
+/// What a download may ask of each host: shares of what all may ask, if that is limited.
+fn hosts(limits: &DownloadLimits) -> Hosts {
+    let own = HostShare { connections: limits.connections_per_host.max(1), ..HostShare::default() };
+    match limits.shared {
+        Some(_) => Hosts::shared(own),
+        None => Hosts::alone(own),
+    }
 }
 
 impl Network {

@@ -145,3 +145,50 @@ fn what_one_source_may_deliver_in_vain_is_limited() {
     assert_eq!(last["sources"][0]["reason"], "WastedBytes", "{last}");
     assert!(server.sent() < 3 * content.len() as u64 + 80 * MIB as u64, "{} bytes were taken", server.sent());
 }
+
+/// Who says that there is more than there is holds up nobody who has all there is: the digest decides.
+#[test]
+fn a_mirror_that_announces_more_than_there_is_does_not_set_the_size() {
+    let content = bytes(31, 3 * MIB);
+    let server = Nginx::start("");
+    server.put("a.mp4", &content);
+    let body = content.clone();
+    let liar = Scripted::start(move |request| {
+        if request.range.is_some_and(|(first, _)| first >= body.len()) {
+            return format!("HTTP/1.1 416 No\r\nContent-Range: bytes */{}\r\n\r\n", body.len() + 9).into_bytes();
+        }
+        let answer = request.partial(&body);
+        let said = format!("/{}\r\n", body.len());
+        let text = String::from_utf8_lossy(&answer[..200]).replace(&said, &format!("/{}\r\n", body.len() + 9));
+        let head = text.split_inclusive("\r\n\r\n").next().unwrap();
+        let begin = answer.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
+        [head.as_bytes(), &answer[begin..]].concat()
+    });
+    let links = [liar.url("a.mp4"), server.url("a.mp4")];
+    let wanted = digest(&content);
+    for links in [links.clone(), [links[1].clone(), links[0].clone()]] {
+        let (exit, last) = get(&links, &["--digest", &wanted, "--give-up-after", "10"], &content);
+        assert_eq!(exit, 0, "{last}");
+    }
+}
+
+#[test]
+fn a_server_that_takes_requests_and_says_nothing_is_named_as_the_reason() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let link = format!("http://{}/a.mp4", listener.local_addr().unwrap());
+    let (exit, last) = get(&[link], &["--give-up-after", "14"], &[]);
+    assert_eq!((exit, &last["sources"][0]["reason"]), (22, &"Unreachable".into()), "{last}");
+    assert_eq!(last["sources"][0]["state"], "Failed", "{last}");
+}
+
+#[test]
+fn an_order_that_is_refused_says_so_in_an_event() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("a.mp4");
+    std::fs::write(&output, "of somebody else").unwrap();
+    let arguments = ["--source", "http://127.0.0.1:1/a.mp4", "--output", output.to_str().unwrap()];
+    let (exit, last) = super::support::run(&arguments);
+    assert_eq!((exit, &last["event"], &last["reason"]), (21, &"failed".into(), &"BadSpec".into()), "{last}");
+    assert_eq!((&last["sources"][0]["bytes"], &last["sources"][0]["state"]), (&0.into(), &"Waiting".into()), "{last}");
+    assert_eq!(std::fs::read(&output).unwrap(), b"of somebody else");
+}

@@ -68,6 +68,8 @@ class Handler(base):
         return super().ftp_EPSV(line)
 
     def respond(self, resp, *rest, **more):
+        if resp.startswith("226") and "no-226" in faults:
+            return
         if resp.startswith("227"):
             numbers = resp[resp.index("(") + 1 : resp.index(")")].split(",")
             if "private-pasv" in faults:

@@ -2,6 +2,7 @@
 #![allow(dead_code)] // Each test file uses a part.
 
 pub mod ftp;
+pub mod hub;
 pub mod moto;
 pub mod nginx;
 pub mod script;

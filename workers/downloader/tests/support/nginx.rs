@@ -54,6 +54,11 @@ impl Nginx {
         std::fs::rename(path.with_extension("new"), path).unwrap();
     }
 
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The URL of a path.
     pub fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}/{path}", self.port)

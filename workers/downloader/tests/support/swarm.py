@@ -12,6 +12,9 @@ SETTINGS = {
     "enable_lsd": False,
     "enable_upnp": False,
     "enable_natpmp": False,
+    # uTP gives way to every other flow, and on a loopback to itself.
+    "enable_outgoing_utp": False,
+    "enable_incoming_utp": False,
     "allow_multiple_connections_per_ip": True,
     "alert_mask": 0,
     "connections_limit": 500,
@@ -49,12 +52,14 @@ def make(order):
         torrent.add_tracker(tracker)
     for seed in order.get("web_seeds", []):
         torrent.add_url_seed(seed)
-    for seed in order.get("http_seeds", []):
-        torrent.add_http_seed(seed)
     if order.get("private"):
         torrent.set_priv(True)
     lt.set_piece_hashes(torrent, order["root"])
-    return lt.bencode(torrent.generate())
+    made = torrent.generate()
+    if order.get("http_seeds"):
+        # This version of libtorrent reads and writes none.
+        made[b"httpseeds"] = [seed.encode() for seed in order["http_seeds"]]
+    return lt.bencode(made)
 
 
 def add(session, torrent, path, flags):

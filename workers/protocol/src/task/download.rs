@@ -36,6 +36,23 @@ pub struct SourceSpec {
     pub credentials: Option<String>,
 }
 
+/// What all downloads of a cluster together may ask of one host, and so what each has only a share of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct SharedLimits {
+    /// Connections at the same time.
+    pub connections: u32,
+    /// Requests per second; `None` for no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests_per_second: Option<u32>,
+    /// Bytes per second; `None` for no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_per_second: Option<u64>,
+    /// Downloads that may run at the same time: what one takes when the tracker does not say is a part of so many.
+    pub downloads: u32,
+}
+
 /// Ceilings of one download. All are required, so that none is forgotten.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -49,6 +66,9 @@ pub struct DownloadLimits {
     pub connections_per_host: u32,
     /// Bytes per second in all; `None` for no limit.
     pub bytes_per_second: Option<u64>,
+    /// What is shared with other downloads, by leases from the tracker; `None` for nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared: Option<SharedLimits>,
 }
 
 impl Default for DownloadLimits {
@@ -59,6 +79,7 @@ impl Default for DownloadLimits {
             progress_deadline_seconds: 24 * 3600,
             connections_per_host: 8,
             bytes_per_second: None,
+            shared: None,
         }
     }
 }

@@ -5,7 +5,7 @@ mod record;
 mod transcode;
 
 pub use download::{
-    DownloadLimits, DownloadOutcome, DownloadTask, KnownContent, SourceReport, SourceSpec, SourceState,
+    DownloadLimits, DownloadOutcome, DownloadTask, KnownContent, SharedLimits, SourceReport, SourceSpec, SourceState,
 };
 pub use record::{Outcome, Progress, TaskRecord, TaskResult, TaskState};
 pub use transcode::{

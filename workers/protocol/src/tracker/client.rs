@@ -10,9 +10,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
 use super::{
-    AnnounceUrls, ClaimAnswer, ClaimRequest, ClaimSync, ClaimSyncAnswer, ModelSnapshot, PoolTable, PoolsAnswer,
-    RenditionsAnswer, RenditionsRequest, SamplesAnswer, SeedAnnounce, TableReceipt, Updates, UploaderReport,
-    UploaderTable, UploadersAnswer,
+    AnnounceUrls, ClaimAnswer, ClaimRequest, ClaimSync, ClaimSyncAnswer, HostsAnswer, HostsRequest, ModelSnapshot,
+    PoolTable, PoolsAnswer, RenditionsAnswer, RenditionsRequest, SamplesAnswer, SeedAnnounce, TableReceipt, Updates,
+    UploaderReport, UploaderTable, UploadersAnswer,
 };
 use crate::{
     content::ContentManifest,
@@ -22,6 +22,8 @@ use crate::{
 };
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+/// For what is asked again every other second.
+const SHORT_TIMEOUT: Duration = Duration::from_secs(3);
 /// For bodies of a hundred thousand swarms.
 const LARGE_TIMEOUT: Duration = Duration::from_secs(60);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -239,6 +241,14 @@ impl Client {
     pub async fn progress(&self, task: &TaskId, progress: &Progress) -> Result<(), ClientError> {
         let path = format!("/v1/tasks/{task}/progress");
         self.send::<_, serde_json::Value>("report progress", Method::PUT, &path, progress).await.map(drop)
+    }
+
+    /// Asks for this task's shares of hosts, or renews them. A task that names none gives all of its shares back.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn hosts(&self, task: &TaskId, request: &HostsRequest) -> Result<HostsAnswer, ClientError> {
+        self.call("share hosts", Method::PUT, &format!("/v1/tasks/{task}/hosts"), Some(request), SHORT_TIMEOUT).await
     }
 
     /// Says how a task ended, once.

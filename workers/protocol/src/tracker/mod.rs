@@ -3,6 +3,7 @@
 mod api;
 mod client;
 mod delivery;
+mod hosts;
 mod seed;
 
 pub use api::{
@@ -14,4 +15,5 @@ pub use delivery::{
     AnnounceUrls, IntervalSamples, ModelSnapshot, PoolRate, PoolSummary, PoolTable, PoolsAnswer, Sample, SampleFlag,
     SamplesAnswer, TableReceipt, UploaderSummary, UploadersAnswer,
 };
+pub use hosts::{HostGrant, HostShare, HostUse, HostsAnswer, HostsRequest};
 pub use seed::SeedAnnounce;

@@ -14,7 +14,7 @@ use axum::{
 use schemars::{Schema, SchemaGenerator};
 
 use super::{Access, Gate, Problem, access::guard, probes};
-use crate::{Tracker, bittorrent, claims, metrics::Metrics, pools, publications, swarms, tasks, uploaders};
+use crate::{Tracker, bittorrent, claims, hosts, metrics::Metrics, pools, publications, swarms, tasks, uploaders};
 
 /// What handlers share.
 pub type Shared = Arc<Tracker>;
@@ -104,6 +104,7 @@ fn api(gate: Arc<Gate>, metrics: Metrics) -> Api {
     let api = Api { gate, metrics, router: Router::new(), operations: Vec::new() };
     let api = claims::http::routes(api);
     let api = tasks::http::routes(api);
+    let api = hosts::http::routes(api);
     let api = publications::http::routes(api);
     let api = uploaders::http::routes(api);
     let api = swarms::http::routes(api);

@@ -9,7 +9,8 @@ use videocloud_protocol::{
     rendition::RenditionSummary,
     task::{Outcome, PlanOutcome, Progress, SourceReport, TaskResult},
     tracker::{
-        ClaimOwner, ClaimRequest, ClaimSync, ModelSnapshot, PoolTable, RenditionsRequest, UploaderReport, Wanted,
+        ClaimOwner, ClaimRequest, ClaimSync, HostShare, HostsRequest, ModelSnapshot, PoolTable, RenditionsRequest,
+        UploaderReport, Wanted,
     },
 };
 
@@ -130,6 +131,34 @@ impl Bounded for Progress {
     fn check(&self) -> Result<(), String> {
         text("stage", &self.stage, 64)?;
         sources(&self.sources)
+    }
+}
+
+impl Bounded for HostsRequest {
+    fn check(&self) -> Result<(), String> {
+        list("hosts", self.hosts.len(), Self::MOST)?;
+        let mut seen = HashSet::new();
+        for used in &self.hosts {
+            text("hosts.host", &used.host, 300)?;
+            if !seen.insert(used.host.as_str()) {
+                return Err(format!("hosts: {:?} is named twice", used.host));
+            }
+            rates("hosts.limits", used.limits, true)?;
+            rates("hosts.wants", used.wants, true)?;
+            rates("hosts.holds", used.holds, false)?;
+        }
+        Ok(())
+    }
+}
+
+fn rates(what: &str, share: HostShare, positive: bool) -> Result<(), String> {
+    let bad = |rate: f64| !(rate.is_finite() && rate >= 0.0) || positive && rate <= 0.0;
+    if positive && share.connections == 0 {
+        return Err(format!("{what}.connections: at least 1"));
+    }
+    match [share.requests_per_second, share.bytes_per_second].into_iter().flatten().find(|rate| bad(*rate)) {
+        Some(rate) => Err(format!("{what}: {rate} is no rate")),
+        None => Ok(()),
     }
 }
 

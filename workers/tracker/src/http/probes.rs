@@ -41,6 +41,7 @@ async fn readyz(State(tracker): State<Shared>) -> Result<Json<serde_json::Value>
 
 async fn metrics(State(tracker): State<Shared>) -> impl IntoResponse {
     tracker.metrics.running(tracker.journal(|journal| journal.len()));
+    tracker.metrics.shares(tracker.hosts(|leases| leases.len()));
     let (uploaders, sent) = tracker.fleet(|fleet| (fleet.live(Instant::now()), fleet.sent_bytes()));
     tracker.metrics.uploaders(uploaders, sent);
     tracker.metrics.bittorrent(tracker.counts.all(), tracker.swarms.load.interval());

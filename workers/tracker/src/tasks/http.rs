@@ -44,7 +44,8 @@ pub fn routes(api: Api) -> Api {
     api.add(progress, put_progress).add(result, put_result).add(forget, delete_task).add(updates, get_updates)
 }
 
-fn task(text: &str, caller: &Caller) -> Result<(TaskId, TaskKind), Problem> {
+/// The task of a path, if the caller may speak for it.
+pub(crate) fn task(text: &str, caller: &Caller) -> Result<(TaskId, TaskKind), Problem> {
     let task: TaskId = text.parse().map_err(|error| Problem::bad_request(format!("{error}")))?;
     if !caller.may_report(&task) {
         return Err(Problem::new(StatusCode::FORBIDDEN, "this token is that of another task"));
@@ -93,6 +94,7 @@ fn fits(kind: TaskKind, outcome: &Outcome) -> bool {
 async fn delete_task(State(tracker): State<Shared>, Path(name): Path<String>) -> Result<Json<Value>, Problem> {
     let task: TaskId = name.parse().map_err(|error| Problem::bad_request(format!("{error}")))?;
     let held = Arc::clone(&tracker);
+    tracker.hosts(|leases| leases.release(&task));
     tracker.finish(async move { super::forget(&held, &task).await }).await?;
     Ok(Json(json!({})))
 }

@@ -6,10 +6,9 @@ use tokio::time::Instant;
 use videocloud_protocol::failure::reason;
 use videocloud_store::StoreError;
 
-use super::{Agreement, Finding, Mirror};
+use super::{Agreement, Finding, Means, Mirror};
 use crate::engine::end::End;
 use crate::engine::round::Round;
-use crate::schedule::Fault;
 use crate::source::SourceError;
 
 impl Round<'_> {
@@ -19,7 +18,9 @@ impl Round<'_> {
         let others = self.crew.sources().into_iter().filter(|id| *id != agreement.followed);
         let usable = others.filter(|id| self.crew.ledger.usable(*id));
         let mirrors = usable.filter_map(|id| Some(Mirror { id, source: Arc::clone(&self.crew.member(id)?.source) }));
-        agreement.start(mirrors.collect(), self.scheduler.done(), size, self.staging, self.throttle, self.hosts);
+        let busy = |host: &str| self.scheduler.connections_to(host);
+        let means = Means { staging: self.staging, throttle: self.throttle, hosts: &self.order.hosts };
+        agreement.start(mirrors.collect(), self.scheduler.done(), size, &means, busy);
     }
 
     /// Whether a content that is complete is agreed upon, or never will be; a description that proves it may still come.
@@ -58,8 +59,7 @@ impl Round<'_> {
             );
             let message =
                 "its bytes are not those of the source that is followed, and nothing says who is right; give a digest";
-            let error =
-                SourceError { fault: Fault::Transient, reason: reason::SOURCES_DISAGREE, message: message.to_owned() };
+            let error = SourceError::transient(reason::SOURCES_DISAGREE, message);
             self.crew.ledger.failed(id, error);
         }
         if finding.followed_is_odd {

@@ -19,7 +19,8 @@ use videocloud_store::{Staging, StoreError};
 use self::compare::{BLOCK, Compared, compare};
 pub(super) use self::glue::compared;
 use self::votes::{Verdict, Votes};
-use super::throttle::{HostThrottles, Throttle};
+use super::Hosts;
+use super::throttle::Throttle;
 use crate::schedule::{Fault, SourceId, Span, SpanSet};
 use crate::source::{Source, SourceError};
 
@@ -38,6 +39,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 struct Mirror {
     id: SourceId,
     source: Arc<dyn Source>,
+}
+
+/// What comparisons work with.
+struct Means<'a> {
+    staging: &'a Arc<Staging>,
+    throttle: &'a Arc<Throttle>,
+    hosts: &'a Hosts,
 }
 
 /// What follows from a comparison.
@@ -93,18 +101,24 @@ impl Agreement {
         }
     }
 
-    /// Begins comparisons of what is there of `size` bytes, with `mirrors`.
+    /// Begins comparisons of what is there of `size` bytes, with `mirrors`; `busy` are the connections that a host has besides.
     fn start(
         &mut self,
         mirrors: Vec<Mirror>,
         done: &SpanSet,
         size: u64,
-        staging: &Arc<Staging>,
-        throttle: &Arc<Throttle>,
-        hosts: &HostThrottles,
+        means: &Means<'_>,
+        busy: impl Fn(&str) -> usize,
     ) {
         self.mirrors = mirrors;
-        for mirror in &self.mirrors {
+        let mut readers: HashMap<String, usize> = HashMap::new();
+        for mirror in self.mirrors.iter().filter(|mirror| self.busy.contains_key(&mirror.id)) {
+            *readers.entry(mirror.source.host()).or_default() += 1;
+        }
+        // Whoever is asked to vote comes first.
+        let (voters, others): (Vec<_>, Vec<_>) =
+            self.mirrors.iter().partition(|mirror| self.votes.question(mirror.id).is_some());
+        for mirror in voters.into_iter().chain(others) {
             if self.busy.len() >= READERS || self.hopeless {
                 return;
             }
@@ -114,10 +128,16 @@ impl Agreement {
             let question = self.votes.question(mirror.id);
             let asked = question.and_then(|block| Span::new(block * BLOCK, (block * BLOCK + BLOCK).min(size)));
             let Some(span) = asked.or_else(|| self.open(done, size)) else { continue };
+            let host = mirror.source.host();
+            let reading = readers.entry(host.clone()).or_default();
+            if busy(&host) + *reading >= means.hosts.connections(&host) {
+                continue;
+            }
+            *reading += 1;
             self.busy.insert(mirror.id, span);
             let (id, source) = (mirror.id, Arc::clone(&mirror.source));
-            let throttle = (Arc::clone(throttle), hosts.of(source.host()));
-            let staging = Arc::clone(staging);
+            let throttle = (Arc::clone(means.throttle), means.hosts.of(&host));
+            let staging = Arc::clone(means.staging);
             self.jobs.spawn(async move { (id, span, compare(source, staging, throttle, span, size).await) });
         }
     }

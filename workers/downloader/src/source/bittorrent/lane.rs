@@ -35,6 +35,10 @@ impl Source for PeerSource {
         format!("peer {}", self.address)
     }
 
+    fn is_server(&self) -> bool {
+        false
+    }
+
     fn manner(&self) -> Manner {
         Manner { lanes: Some(1), longest: None, verified: true }
     }

@@ -14,13 +14,17 @@ use videocloud_protocol::torrent::{Info, InfoHashes, Magnet, Metainfo, PieceLaye
 use super::handshake::{PeerId, new_peer_id};
 use super::search::Search;
 use super::{Encryption, Network, dht};
-use crate::discover::{Description, Discovery, Find, FindId, FurtherLink, PieceHashes, Pieces, Tail};
+use crate::discover::{Description, Discovery, Find, FindId, Found, FurtherLink, PieceHashes, Pieces, Tail};
 use crate::schedule::SpanSet;
-use crate::source::{BoxFuture, SourceError};
+use crate::source::http::{HttpSeed, HttpSource};
+use crate::source::{BoxFuture, Source as _, SourceError};
 use crate::torrent::{Plan, Proof, file_url, select};
 
 /// Priority of a web seed among sources that were not measured.
 const WEB_SEED: i32 = 90;
+
+/// Most HTTP seeds of one torrent.
+const MAX_HTTP_SEEDS: usize = 20;
 
 /// How a torrent was named.
 #[derive(Clone, Debug)]
@@ -131,8 +135,28 @@ impl Torrent {
             return Ok(());
         }
         let plan = Arc::new(plan);
+        for seed in self.http_seeds(&plan) {
+            // Nobody listens any more when the download has ended.
+            let _ = finds.send(Find::Source(seed)).await;
+        }
         search.gather(plan, finds, stop).await;
         Ok(())
+    }
+
+    /// The HTTP seeds of BEP 17 that the torrent names. Their numbers are the highest, for peers count from 1.
+    fn http_seeds(&self, plan: &Arc<Plan>) -> Vec<Found> {
+        let Named::File(torrent) = &self.named else { return Vec::new() };
+        let swarm = self.hashes().swarms().first().copied();
+        let web = |link: &&Url| matches!(link.scheme(), "http" | "https");
+        let links = torrent.http_seeds.iter().filter(web).take(MAX_HTTP_SEEDS);
+        let found = links.zip(0..).filter_map(|(link, number)| {
+            let (resolver, tls) = (self.network.resolver.clone(), Arc::clone(&self.network.tls));
+            let source = HttpSource::new(link.clone(), http::HeaderMap::new(), resolver, tls);
+            let source = Arc::new(HttpSeed::new(source, swarm?, Arc::clone(plan)));
+            let label = format!("HTTP seed {}", source.host());
+            Some(Found { id: FindId(u64::MAX - number), label, source, holds: None, priority: WEB_SEED })
+        });
+        found.collect()
     }
 
     /// What the torrent tells of the file.

@@ -84,8 +84,7 @@ impl FtpConnection {
                 return Err(SourceError::gone(reason::EMPTY, format!("{host} has no bytes under this link")));
             }
             Some(size) if ask.span.start() >= size => {
-                let message = format!("{host} has {size} bytes under this link, fewer than announced");
-                return Err(SourceError::gone(reason::SIZE_MISMATCH, message));
+                return Err(SourceError::short(&host.to_string(), size));
             }
             _ => {}
         }
@@ -159,9 +158,16 @@ impl FtpConnection {
             }
         }
         drop(transfer);
-        let reply = control.reply().await?;
-        if reply.class() != 2 {
-            return Err(control.refuse(Step::Transfer, &reply));
+        match tokio::time::timeout(LAST_REPLY, control.reply()).await {
+            Ok(reply) => {
+                let reply = reply?;
+                if reply.class() != 2 {
+                    return Err(control.refuse(Step::Transfer, &reply));
+                }
+            }
+            // The byte came; a server that says nothing behind it is spoken to anew.
+            Err(_) if came == 1 => *control = Control::open(&self.shared, self.shared.place()?).await?,
+            Err(_) => return Err(broken(&self.shared.place()?.host, "it says nothing behind a transfer")),
         }
         Ok(if came == 1 { Rest::Honoured } else { Rest::Refused })
     }

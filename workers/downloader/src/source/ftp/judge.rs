@@ -52,7 +52,7 @@ pub(super) fn refusal(host: &str, step: Step, reply: &Reply, quiet: bool) -> Sou
 }
 
 fn throttled(message: String) -> SourceError {
-    SourceError { fault: Fault::Throttled { after: None }, reason: reason::UNREACHABLE, message }
+    SourceError { fault: Fault::Throttled { after: None }, ..SourceError::transient(reason::UNREACHABLE, message) }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, HOST, IF_RANGE, LOCATION, RANGE, USER_AGENT};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use url::{Position, Url};
@@ -24,11 +24,13 @@ pub(super) struct HttpConnection {
     wire: Option<Wire>,
     /// Of the answer that is being read, and where it came from.
     body: Option<(Incoming, Url)>,
+    /// Whole answers are asked for, no ranges.
+    plain: bool,
 }
 
 impl HttpConnection {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, wire: None, body: None }
+        Self { shared, wire: None, body: None, plain: false }
     }
 
     /// A HEAD request; servers that refuse it are asked for the first byte instead.
@@ -49,12 +51,27 @@ impl HttpConnection {
         Ok(opened)
     }
 
-    /// Sends the request, from the last landing place or through all redirects.
-    async fn ask(&mut self, method: &Method, ask: &Ask) -> Result<(Response<Incoming>, Url), SourceError> {
+    /// Asks for all that is at `url`, which is of the link's origin; what comes is read as the body of any answer. `ask` says what
+    /// that stands for.
+    pub(super) async fn get(&mut self, url: &Url, ask: &Ask) -> Result<(StatusCode, HeaderMap), SourceError> {
+        self.plain = true;
+        self.finish_body();
+        let (answer, url) = self.hops(&Method::GET, ask, url.clone()).await?;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        self.body = Some((answer.into_body(), url));
+        Ok((status, headers))
+    }
+
+    fn finish_body(&mut self) {
         if self.body.take().is_some() {
             // Bytes of the answer before are still on their way; reading them away costs more than a new connection.
             self.wire = None;
         }
+    }
+
+    /// Sends the request, from the last landing place or through all redirects.
+    async fn ask(&mut self, method: &Method, ask: &Ask) -> Result<(Response<Incoming>, Url), SourceError> {
+        self.finish_body();
         if let Some(landing) = self.shared.landing() {
             let answer = self.hops(method, ask, landing).await;
             match &answer {
@@ -78,7 +95,7 @@ impl HttpConnection {
             let answer = self.exchange(method, ask, &url).await?;
             let status = answer.status();
             let Some(location) = answer.headers().get(LOCATION).filter(|_| is_redirect(status)) else {
-                if hop > 0 && status.is_success() {
+                if hop > 0 && status.is_success() && !self.plain {
                     self.shared.set_landing(Some(url.clone()));
                 }
                 return Ok((answer, url));
@@ -127,7 +144,7 @@ impl HttpConnection {
             request = request.header(HOST, &url[Position::BeforeHost..Position::AfterPort]);
         }
         request = request.header(USER_AGENT, AGENT).header(ACCEPT, "*/*").header(ACCEPT_ENCODING, "identity");
-        if method == Method::GET {
+        if method == Method::GET && !self.plain {
             request = request.header(RANGE, range(ask.span));
             if let Some(value) = ask.pin.as_ref().and_then(|pin| pin.if_range()) {
                 request = request.header(IF_RANGE, value);

@@ -44,10 +44,7 @@ pub fn judge(host: &str, ask: &Ask, status: StatusCode, headers: &HeaderMap) -> 
                 Some(ContentRange::Unsatisfied { size: 0 }) => {
                     SourceError::gone(reason::EMPTY, format!("{host} has no bytes under this link"))
                 }
-                Some(ContentRange::Unsatisfied { size }) => {
-                    let message = format!("{host} has {size} bytes under this link, fewer than announced");
-                    SourceError::gone(reason::SIZE_MISMATCH, message)
-                }
+                Some(ContentRange::Unsatisfied { size }) => SourceError::short(host, size),
                 _ => protocol("it refuses a range inside of the content (416)"),
             });
         }
@@ -84,7 +81,7 @@ fn refused(host: &str, status: StatusCode, headers: &HeaderMap) -> SourceError {
         429 | 503 => {
             let after = text(headers, &RETRY_AFTER).and_then(|value| retry_after::parse(&value, SystemTime::now()));
             let fault = Fault::Throttled { after };
-            SourceError { fault, reason: reason::UNREACHABLE, message: message("; it wants fewer requests") }
+            SourceError { fault, ..SourceError::transient(reason::UNREACHABLE, message("; it wants fewer requests")) }
         }
         204 | 205 => SourceError::gone(reason::EMPTY, message("; there are no bytes under this link")),
         408 | 425 | 500..=599 => SourceError::transient(reason::UNREACHABLE, message("")),

@@ -9,6 +9,7 @@ mod content_range;
 mod head;
 mod redirect;
 mod retry_after;
+mod seed;
 mod tls;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +20,7 @@ use url::Url;
 pub use content_range::ContentRange;
 pub use head::judge;
 pub use retry_after::parse as parse_retry_after;
+pub use seed::HttpSeed;
 pub use tls::{TlsError, client_config};
 
 use self::connection::HttpConnection;
@@ -57,6 +59,15 @@ impl HttpSource {
         let (link, headers) = (link.clone(), headers.clone());
         let (resolver, tls) = (resolver.clone(), Arc::clone(tls));
         Self { shared: Arc::new(Shared { link, headers, resolver, tls, proxy, landing: Mutex::new(None) }) }
+    }
+
+    fn link(&self) -> &Url {
+        &self.shared.link
+    }
+
+    /// A lane that asks without ranges.
+    fn plain(&self) -> HttpConnection {
+        HttpConnection::new(self.shared.clone())
     }
 }
 
