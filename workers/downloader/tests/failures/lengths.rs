@@ -1,5 +1,6 @@
 //! Answers whose lengths lie: early ends, contradictions, encodings, answers to other questions, floods.
 
+use super::support::nginx::Nginx;
 use super::support::script::Scripted;
 use super::support::{bytes, digest};
 use super::{MIB, get};
