@@ -59,9 +59,9 @@ fn a_hundred_gigabytes_where_four_are_free_is_refused_and_takes_no_room() {
     Command::new("umount").arg(&volume).status().unwrap();
     assert_eq!((exit, &last["reason"]), (32, &"StoreFull".into()), "{last}");
     let used: u64 = String::from_utf8(used).unwrap().split_whitespace().next().unwrap().parse().unwrap();
-    assert!(used < MIB as u64, "{used} bytes of the volume were taken");
-    // It may end before any source was shown at all.
-    assert_eq!(last["sources"][0]["bytes"].as_u64().unwrap_or_default(), 0, "{last}");
+    // What was on its way when the answer's head told the size may be there, and no more. It may end before any source was shown.
+    assert!(used < 16 * MIB as u64, "{used} bytes of the volume were taken");
+    assert!(last["sources"][0]["bytes"].as_u64().unwrap_or_default() < 16 * MIB as u64, "{last}");
 }
 
 /// A sparse file system of 120 GB on little real room, four mirrors, 64 connections, every hash.

@@ -177,11 +177,11 @@ mod tests {
 
     use super::*;
 
-    /// A file of 70 bytes behind one of 30, in pieces of 32 bytes.
+    /// A file of 70 KiB behind one of 30, in pieces of 32.
     fn plan() -> Arc<Plan> {
         let hashes = "x".repeat(4 * 20);
-        let files = "ld6:lengthi30e4:pathl1:aeed6:lengthi70e4:pathl1:beee";
-        let info = format!("d5:files{files}4:name1:n12:piece lengthi32e6:pieces80:{hashes}e");
+        let files = "ld6:lengthi30720e4:pathl1:aeed6:lengthi71680e4:pathl1:beee";
+        let info = format!("d5:files{files}4:name1:n12:piece lengthi32768e6:pieces80:{hashes}e");
         let torrent = Metainfo::parse(&format!("d4:info{info}e").into_bytes().into()).unwrap();
         Arc::new(Plan::new(Arc::new(torrent.info), 1, None).unwrap())
     }
@@ -194,10 +194,10 @@ mod tests {
         let ask =
             |start, end| seed.request(Span::new(start, end).unwrap()).map(|(url, length)| (url.to_string(), length));
         let url = |rest: &str| format!("http://s.example/seed.php?key=1&info_hash={hash}&{rest}");
-        // Two bytes of the file lie in piece 0, at its end.
-        assert_eq!(ask(0, 70), Some((url("piece=0&ranges=30-31"), 2)));
-        assert_eq!(ask(2, 70), Some((url("piece=1&ranges=0-31"), 32)));
-        assert_eq!(ask(10, 20), Some((url("piece=1&ranges=8-17"), 10)));
-        assert_eq!(ask(66, 70), Some((url("piece=3&ranges=0-3"), 4)));
+        // 2 KiB of the file lie in piece 0, at its end.
+        assert_eq!(ask(0, 71_680), Some((url("piece=0&ranges=30720-32767"), 2048)));
+        assert_eq!(ask(2048, 71_680), Some((url("piece=1&ranges=0-32767"), 32_768)));
+        assert_eq!(ask(2058, 2068), Some((url("piece=1&ranges=10-19"), 10)));
+        assert_eq!(ask(71_676, 71_680), Some((url("piece=3&ranges=4092-4095"), 4)));
     }
 }
