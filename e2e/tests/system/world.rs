@@ -33,7 +33,7 @@ const CLUSTER: &str = "vc-e2e";
 /// Port of the edge at the node.
 pub const EDGE_PORT: u16 = 30080;
 /// Bytes of the store, in memory: all that the scenarios keep at once, with room to spare.
-const DISK: u64 = 512 << 20;
+const DISK: u64 = 2 << 30;
 
 /// A scenario, as the table in `main` holds it.
 pub type Scenario = for<'w> fn(&'w World) -> Pin<Box<dyn Future<Output = anyhow::Result<()>> + 'w>>;
