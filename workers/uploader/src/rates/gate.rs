@@ -38,22 +38,24 @@ impl Gate {
         }
     }
 
-    /// Takes `bytes` at once, if nobody waits and there is no debt.
+    /// Takes at once the bytes that `piece` gives for the rate, if nobody waits and there is no debt; returns how many.
     #[must_use]
-    pub fn try_pass(&self, bytes: u64) -> bool {
-        self.turn.try_lock().is_ok_and(|_turn| self.with(|bucket| bucket.take(bytes, Instant::now())).is_ok())
+    pub fn try_pass(&self, piece: impl Fn(u64) -> u64) -> Option<u64> {
+        let _turn = self.turn.try_lock().ok()?;
+        self.take(&piece).ok()
     }
 
-    /// Waits for the turn and for the debt to be paid, then takes `bytes`.
-    pub async fn pass(&self, bytes: u64) {
+    /// Waits for the turn and for the debt to be paid, then takes the bytes that `piece` gives for the rate of that moment: what a high
+    /// rate would have given is not held against a low one. Returns how many.
+    pub async fn pass(&self, piece: impl Fn(u64) -> u64) -> u64 {
         let _turn = self.turn.lock().await;
         loop {
             // Registered before the look at the bucket, so that no change falls between the two.
             let changed = self.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            match self.with(|bucket| bucket.take(bytes, Instant::now())) {
-                Ok(()) => return,
+            match self.take(&piece) {
+                Ok(bytes) => return bytes,
                 Err(Wait::Paused) => changed.await,
                 // Ends early on a change, and at its time otherwise: both mean looking again.
                 Err(Wait::For(wait)) => drop(tokio::time::timeout(wait, changed).await),
@@ -71,7 +73,31 @@ impl Gate {
         self.with(|bucket| bucket.give_back(bytes));
     }
 
+    fn take(&self, piece: &impl Fn(u64) -> u64) -> Result<u64, Wait> {
+        self.with(|bucket| {
+            let bytes = piece(bucket.rate());
+            bucket.take(bytes, Instant::now()).map(|()| bytes)
+        })
+    }
+
     fn with<T>(&self, f: impl FnOnce(&mut Bucket) -> T) -> T {
         f(&mut self.bucket.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_waits_takes_what_the_rate_of_his_turn_gives() {
+        let gate = Gate::new(100_000_000);
+        gate.charge(500_000_000);
+        let mut waiting = Box::pin(gate.pass(|rate| rate / 100));
+        assert_eq!((&mut waiting).now_or_never(), None);
+        gate.set_rate(10_000);
+        assert_eq!(waiting.await, 100);
     }
 }

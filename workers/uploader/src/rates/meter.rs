@@ -64,7 +64,7 @@ impl Meter {
     /// Pays for `bytes` at once, if nobody waits and there is no debt.
     pub(super) fn try_pass(&self, bytes: u64) -> bool {
         let cost = self.cost(bytes);
-        let passed = self.total.try_pass(cost);
+        let passed = self.total.try_pass(|_| cost).is_some();
         if passed {
             self.note(cost, bytes);
         }
@@ -74,7 +74,7 @@ impl Meter {
     /// Waits for its turn and pays for `bytes`.
     pub(super) async fn pass(&self, bytes: u64) {
         let cost = self.cost(bytes);
-        self.total.pass(cost).await;
+        self.total.pass(|_| cost).await;
         self.note(cost, bytes);
     }
 

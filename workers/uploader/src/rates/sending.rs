@@ -49,7 +49,11 @@ impl Sending {
     /// Bytes to send in one go.
     #[must_use]
     pub fn piece(&self, most: u64) -> u64 {
-        match self.rate() {
+        Self::piece_of(self.rate(), most)
+    }
+
+    fn piece_of(rate: u64, most: u64) -> u64 {
+        match rate {
             UNLIMITED => most,
             rate => (rate / PIECES).max(MIN_PIECE).min(most),
         }
@@ -58,11 +62,8 @@ impl Sending {
     /// Bytes allowed at once on the connection of `meter`, of at most `wanted`; `None` when one has to wait.
     #[must_use]
     pub fn try_pass(&self, meter: &Meter, wanted: u64) -> Option<u64> {
-        let bytes = self.piece(wanted);
-        if !self.gate().try_pass(bytes) {
-            return None;
-        }
-        if self.granted.try_pass(bytes) {
+        let bytes = self.gate().try_pass(|rate| Self::piece_of(rate, wanted))?;
+        if self.granted.try_pass(|_| bytes).is_some() {
             if meter.try_pass(bytes) {
                 return Some(bytes);
             }
@@ -74,9 +75,8 @@ impl Sending {
 
     /// Waits for its turn to send on the connection of `meter`, and says how many bytes, of at most `wanted`.
     pub async fn pass(&self, meter: &Meter, wanted: u64) -> u64 {
-        let bytes = self.piece(wanted);
-        self.gate().pass(bytes).await;
-        self.granted.pass(bytes).await;
+        let bytes = self.gate().pass(|rate| Self::piece_of(rate, wanted)).await;
+        self.granted.pass(|_| bytes).await;
         meter.pass(bytes).await;
         bytes
     }
