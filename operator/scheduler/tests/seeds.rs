@@ -3,29 +3,15 @@
 
 #[path = "../fuzz/command.rs"]
 mod command;
+#[path = "../../../workers/downloader/tests/support/replay.rs"]
+mod replay;
 #[path = "../fuzz/checks/snapshot.rs"]
 mod snapshot;
 #[path = "../fuzz/checks/tables.rs"]
 mod tables;
 
-/// Every seed of `target`; cut at many lengths, and with many bytes changed.
 fn replay(target: &str, check: fn(&[u8])) {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
-    let mut seeds = 0;
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let seed = std::fs::read(entry.unwrap().path()).unwrap();
-        check(&seed);
-        for at in 0..seed.len().min(1024) {
-            check(&seed[..at]);
-            for bits in [0x01, 0x04, 0x10, 0x1c, 0x80, 0xff] {
-                let mut changed = seed.clone();
-                changed[at] ^= bits;
-                check(&changed);
-            }
-        }
-        seeds += 1;
-    }
-    assert!(seeds > 0, "{target} has no seed");
+    replay::replay(env!("CARGO_MANIFEST_DIR"), target, (1024, &[0x01, 0x04, 0x10, 0x1c, 0x80, 0xff]), check);
 }
 
 #[test]

@@ -3,25 +3,11 @@
 
 #[path = "../fuzz/checks.rs"]
 mod checks;
+#[path = "support/replay.rs"]
+mod replay;
 
-/// Every seed of `target`; cut at every length, and with every byte changed in turn.
 fn replay(target: &str, check: fn(&[u8])) {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
-    let mut seeds = 0;
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let seed = std::fs::read(entry.unwrap().path()).unwrap();
-        check(&seed);
-        for at in 0..seed.len().min(4096) {
-            check(&seed[..at]);
-            for bits in [0x01, 0x10, 0x80, 0xff] {
-                let mut changed = seed.clone();
-                changed[at] ^= bits;
-                check(&changed);
-            }
-        }
-        seeds += 1;
-    }
-    assert!(seeds > 0, "{target} has no seed");
+    replay::replay(env!("CARGO_MANIFEST_DIR"), target, (4096, &[0x01, 0x10, 0x80, 0xff]), check);
 }
 
 #[test]

@@ -6,11 +6,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
 
 mod support;
+#[path = "../../uploader/tests/support/venv.rs"]
+mod venv;
 
 use std::{
     fs,
     io::Read,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
 };
 
@@ -19,7 +21,6 @@ use sha1::{Digest, Sha1};
 use support::process::Process;
 use tempfile::TempDir;
 
-const LIBTORRENT: &str = "libtorrent==2.1.1";
 const SIZE: usize = 3 << 20;
 const PIECE: usize = 256 << 10;
 
@@ -78,7 +79,7 @@ fn seed(python: &Path, torrent: &Path, folder: &Path) -> Running {
 }
 
 fn by_way_of(scheme: &'static str) {
-    let python = environment();
+    let python = venv::libtorrent();
     in_namespace(move || {
         let folder = TempDir::new().unwrap();
         let key = folder.path().join("key");
@@ -141,23 +142,4 @@ fn over_http_they_find_each_other() {
 #[test]
 fn over_udp_they_find_each_other() {
     by_way_of("udp");
-}
-
-/// The virtual environment of libtorrent, made on first use. Marked when whole, so that an interrupted install is not taken for one.
-fn environment() -> PathBuf {
-    let cache = std::env::var_os("VIDEOCLOUD_CACHE").map(PathBuf::from).unwrap_or_else(|| {
-        PathBuf::from(std::env::var_os("HOME").expect("HOME or VIDEOCLOUD_CACHE is set")).join(".cache/videocloud")
-    });
-    let (folder, marker) = (cache.join("venv-libtorrent"), cache.join("venv-libtorrent/requirement"));
-    fs::create_dir_all(&cache).unwrap();
-    let lock = fs::File::create(cache.join("venv-libtorrent.lock")).unwrap();
-    lock.lock().unwrap();
-    if fs::read_to_string(&marker).is_ok_and(|found| found == LIBTORRENT) {
-        return folder;
-    }
-    let _ = fs::remove_dir_all(&folder);
-    run(Command::new("python3").args(["-m", "venv"]).arg(&folder));
-    run(Command::new(folder.join("bin/pip")).args(["install", "--quiet", LIBTORRENT]));
-    fs::write(marker, LIBTORRENT).unwrap();
-    folder
 }

@@ -31,5 +31,7 @@ mod seen;
 mod stage;
 #[path = "suite/steps.rs"]
 mod steps;
+#[path = "../../store/tests/support/venv.rs"]
+mod venv;
 #[path = "suite/walls.rs"]
 mod walls;

@@ -7,6 +7,7 @@ pub mod moto;
 pub mod nginx;
 pub mod script;
 pub mod tracker;
+#[path = "../../../store/tests/support/venv.rs"]
 pub mod venv;
 
 use std::path::Path;

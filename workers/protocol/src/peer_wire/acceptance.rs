@@ -4,11 +4,12 @@
 //! Pure: bytes in, bytes out.
 
 use bytes::BytesMut;
-use num_bigint::BigUint;
-use rand::{Rng, RngExt};
 use sha1::{Digest, Sha1};
 
-use super::encryption::{Agreed, Cipher, KEY, MAX_PAD, NotEncrypted, PLAIN, RC4, padded, prime, public};
+use super::{
+    encryption::{Agreed, Cipher, NotEncrypted, PLAIN, RC4},
+    exchange::{KEY, MAX_PAD, Private},
+};
 use crate::torrent::InfoHash;
 
 /// Longest first payload that is taken: a handshake is 68 bytes.
@@ -22,7 +23,7 @@ pub fn obfuscated(swarm: &InfoHash) -> [u8; 20] {
 
 /// The first step: a key of ours, to be sent as soon as theirs came.
 pub struct Acceptor {
-    private: BigUint,
+    private: Private,
 }
 
 /// The second: their key came, and which swarm they mean is sought.
@@ -54,14 +55,7 @@ impl Acceptor {
     /// A new key, and what is sent first: our public key and some padding.
     #[must_use]
     pub fn new() -> (Self, Vec<u8>) {
-        let mut bytes = [0; 20];
-        let mut rng = rand::rng();
-        rng.fill_bytes(&mut bytes);
-        let private = BigUint::from_bytes_be(&bytes);
-        let mut sent = public(&private);
-        let pad = rng.random_range(0..=MAX_PAD);
-        sent.resize(KEY + pad, 0);
-        rng.fill_bytes(&mut sent[KEY..]);
+        let (private, sent) = Private::new();
         (Self { private }, sent)
     }
 
@@ -70,12 +64,7 @@ impl Acceptor {
     /// # Errors
     /// [`NotEncrypted`] for a key that is none.
     pub fn secret(self, theirs: &[u8; KEY]) -> Result<Sought, NotEncrypted> {
-        let (prime, one) = (prime(), BigUint::from(1_u8));
-        let theirs = BigUint::from_bytes_be(theirs);
-        if theirs <= one || theirs >= &prime - &one {
-            return Err(NotEncrypted);
-        }
-        let secret = padded(&theirs.modpow(&self.private, &prime));
+        let secret = self.private.secret(theirs)?;
         let hash = |name: &[u8]| Sha1::new().chain_update(name).chain_update(&secret).finalize().into();
         Ok(Sought { req1: hash(b"req1"), req3: hash(b"req3"), secret })
     }

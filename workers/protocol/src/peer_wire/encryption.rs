@@ -3,20 +3,13 @@
 //! It hides the protocol from equipment that slows it down; it authenticates nobody, and pieces are proven by their hashes
 //! anyway. Pure: bytes in, bytes out.
 
-use crate::torrent::InfoHash;
-use num_bigint::BigUint;
-use rand::{Rng, RngExt};
 use rc4::{KeyInit, Rc4, StreamCipher};
 use sha1::{Digest, Sha1};
 
-/// Bytes of a public key.
-pub const KEY: usize = 96;
-/// Longest padding behind a key, bytes.
-pub(super) const MAX_PAD: usize = 512;
-/// The 768-bit prime of RFC 2409's first group; the generator is 2.
-const PRIME: &[u8] =
-    b"FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74020BBEA63B139B22514A08798E3404DDEF9519B3\
-CD3A431B302B0A6DF25F14374FE1356D6D51C245E485B576625E7EC6F44C42E9A63A36210000000000090563";
+pub use super::exchange::KEY;
+use super::exchange::{MAX_PAD, Private};
+use crate::torrent::InfoHash;
+
 pub(super) const PLAIN: u32 = 1;
 pub(super) const RC4: u32 = 2;
 
@@ -53,7 +46,7 @@ pub type Agreed = Option<(Cipher, Cipher)>;
 
 /// The first step: a key of ours.
 pub struct Offer {
-    private: BigUint,
+    private: Private,
 }
 
 /// The second: the peer's key came, its answer is awaited.
@@ -70,14 +63,7 @@ impl Offer {
     /// A new key, and what is sent first: our public key and some padding.
     #[must_use]
     pub fn new() -> (Self, Vec<u8>) {
-        let mut bytes = [0; 20];
-        let mut rng = rand::rng();
-        rng.fill_bytes(&mut bytes);
-        let private = BigUint::from_bytes_be(&bytes);
-        let mut sent = public(&private);
-        let pad = rng.random_range(0..=MAX_PAD);
-        sent.resize(KEY + pad, 0);
-        rng.fill_bytes(&mut sent[KEY..]);
+        let (private, sent) = Private::new();
         (Self { private }, sent)
     }
 
@@ -86,12 +72,7 @@ impl Offer {
     /// # Errors
     /// [`NotEncrypted`] for a key that is none.
     pub fn answer(self, theirs: &[u8; KEY], swarm: InfoHash, first: &[u8]) -> Result<(Answer, Vec<u8>), NotEncrypted> {
-        let (prime, one) = (prime(), BigUint::from(1_u8));
-        let theirs = BigUint::from_bytes_be(theirs);
-        if theirs <= one || theirs >= &prime - &one {
-            return Err(NotEncrypted);
-        }
-        let secret = padded(&theirs.modpow(&self.private, &prime));
+        let secret = self.private.secret(theirs)?;
         let hash = |parts: &[&[u8]]| parts.iter().fold(Sha1::new(), |hash, part| hash.chain_update(part)).finalize();
         let mut sent = hash(&[b"req1", &secret]).to_vec();
         let (a, b) = (hash(&[b"req2", &swarm.0]), hash(&[b"req3", &secret]));
@@ -144,22 +125,6 @@ impl Answer {
     }
 }
 
-pub(super) fn prime() -> BigUint {
-    BigUint::parse_bytes(PRIME, 16).unwrap_or_default()
-}
-
-pub(super) fn public(private: &BigUint) -> Vec<u8> {
-    padded(&BigUint::from(2_u8).modpow(private, &prime()))
-}
-
-/// The number in [`KEY`] bytes.
-pub(super) fn padded(number: &BigUint) -> Vec<u8> {
-    let bytes = number.to_bytes_be();
-    let mut all = vec![0; KEY.saturating_sub(bytes.len())];
-    all.extend(bytes);
-    all
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -170,9 +135,9 @@ mod tests {
 
     /// The other side, written from the specification: answers an offer with `choice`.
     fn acceptor(sent: &[u8], swarm: InfoHash, choice: u32, pad: usize) -> (Vec<u8>, impl FnMut(&[u8]) -> Reply) {
-        let private = BigUint::from(1_234_567_u32);
-        let secret = padded(&BigUint::from_bytes_be(&sent[..KEY]).modpow(&private, &prime()));
-        let key = [public(&private), vec![9; pad]].concat();
+        let (private, _) = Private::new();
+        let secret = private.secret(sent[..KEY].try_into().unwrap()).unwrap();
+        let key = [private.public(), vec![9; pad]].concat();
         let after = move |next: &[u8]| {
             let mut from = Cipher::new(b"keyA", &secret, swarm).unwrap();
             let mut to = Cipher::new(b"keyB", &secret, swarm).unwrap();

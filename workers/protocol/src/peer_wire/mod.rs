@@ -7,6 +7,7 @@
 pub mod acceptance;
 pub mod bits;
 pub mod encryption;
+mod exchange;
 pub mod extension;
 pub mod handshake;
 pub mod message;

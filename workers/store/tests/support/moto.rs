@@ -2,13 +2,14 @@
 
 use std::{
     io::{BufRead, BufReader},
-    path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{
         Arc, Mutex, Weak,
         atomic::{AtomicU32, Ordering},
     },
 };
+
+use super::venv::environment;
 
 const REQUIREMENT: &str = "moto[server]==5.2.5";
 
@@ -47,7 +48,7 @@ impl Moto {
 
     fn start() -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut child = Command::new(environment().join("bin/python"))
+        let mut child = Command::new(environment("moto", &[REQUIREMENT]).join("bin/python"))
             .args(["-c", SERVER])
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -86,28 +87,4 @@ impl Drop for Moto {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// The virtual environment, made on first use. Made aside and renamed, so that an interrupted install is not taken for one.
-fn environment() -> PathBuf {
-    let cache = std::env::var_os("VIDEOCLOUD_CACHE").map(PathBuf::from).unwrap_or_else(|| {
-        PathBuf::from(std::env::var_os("HOME").expect("HOME or VIDEOCLOUD_CACHE is set")).join(".cache/videocloud")
-    });
-    let (folder, marker) = (cache.join("venv-moto"), cache.join("venv-moto/requirement"));
-    std::fs::create_dir_all(&cache).unwrap();
-    let lock = std::fs::File::create(cache.join("venv-moto.lock")).unwrap();
-    lock.lock().unwrap();
-    if std::fs::read_to_string(&marker).is_ok_and(|found| found == REQUIREMENT) {
-        return folder;
-    }
-    let _ = std::fs::remove_dir_all(&folder);
-    let run = |program: PathBuf, arguments: &[&str], help: &str| {
-        let done = Command::new(&program).args(arguments).stdout(Stdio::null()).status();
-        assert!(done.is_ok_and(|status| status.success()), "{} failed: {help}", program.display());
-    };
-    let help = "install the Debian packages python3 and python3-venv";
-    run("python3".into(), &["-m", "venv", &folder.to_string_lossy()], help);
-    run(folder.join("bin/pip"), &["install", "--quiet", REQUIREMENT], "PyPI must be reachable");
-    std::fs::write(marker, REQUIREMENT).unwrap();
-    folder
 }

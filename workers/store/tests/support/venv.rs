@@ -1,4 +1,4 @@
-//! Python servers of PyPI, in virtual environments of their own in the cache.
+//! Python programs of PyPI, in virtual environments of their own in the cache, which the tests of all crates share.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
