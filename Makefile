@@ -30,8 +30,9 @@ tools: ## Fetch the pinned static builds of ffmpeg and ffprobe into the cache
 assets: build ## Build or find the Kubernetes binaries of the local cluster
 	@$(CARGO_TARGET_DIR)/release/videocloud-cluster assets
 
+# With a test among the targets the dependencies have the features they have in tests, and are compiled once for both.
 build: ## Build every program
-	@cargo build $(CARGO_FLAGS) --workspace --bins
+	@cargo build $(CARGO_FLAGS) --workspace --bins --test chart
 
 demo: setup tools build ## A real cluster, the operator, and a video from apply to playing
 	@$(CARGO_TARGET_DIR)/release/videocloud-demo up --cluster $(CLUSTER) $(if $(IMAGE_REPOSITORY),--image-repository $(IMAGE_REPOSITORY)) \
@@ -67,8 +68,8 @@ helm-lint:
 fmt: ## Format the code
 	@cargo fmt --all
 
-crds: ## Write the custom resource definitions to crds/generated, into the chart, and their reference
-	@cargo run $(CARGO_FLAGS) -q -p videocloud-crds --bin crdgen
+crds: build ## Write the custom resource definitions to crds/generated, into the chart, and their reference
+	@$(CARGO_TARGET_DIR)/release/crdgen
 
 images: build ## Build the container images as OCI archives in the cache
 	@$(CARGO_TARGET_DIR)/release/videocloud-cluster build-images

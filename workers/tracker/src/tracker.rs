@@ -15,7 +15,7 @@ use crate::{
     hosts::Leases,
     metrics::Metrics,
     pools::{self, Tables},
-    swarms::{self, History, SwarmSettings, Swarms},
+    swarms::{self, History, Roster, SwarmSettings, Swarms},
     tasks::Journal,
     uploaders::Fleet,
 };
@@ -59,6 +59,8 @@ pub struct Tracker {
     pub(crate) metrics: Metrics,
     journal: Mutex<Journal>,
     visible: watch::Sender<u64>,
+    /// The division of rates among uploaders that is in force.
+    division: watch::Sender<u64>,
     fleet: Mutex<Fleet>,
     hosts: Mutex<Leases>,
     /// Swarms of BitTorrent peers.
@@ -108,6 +110,7 @@ impl Tracker {
             metrics: Metrics::new(),
             journal: Mutex::new(journal),
             visible,
+            division: watch::Sender::new(0),
             fleet: Mutex::new(fleet),
             hosts: Mutex::new(Leases::new(Instant::now())),
             swarms,
@@ -180,8 +183,20 @@ impl Tracker {
     /// Tells the swarms of owners, after something changed them.
     pub(crate) fn show_owners(&self) {
         if let Some(roster) = self.fleet(|fleet| fleet.refresh(Instant::now())) {
-            self.swarms.set_roster(roster);
+            self.set_roster(roster);
         }
+    }
+
+    /// Tells the swarms of their owners, and the uploaders that rates are divided anew.
+    pub(crate) fn set_roster(&self, roster: Roster) {
+        let version = roster.version;
+        self.swarms.set_roster(roster);
+        self.division.send_if_modified(|number| std::mem::replace(number, version.max(*number)) < version);
+    }
+
+    /// Tells when rates are divided anew among uploaders.
+    pub(crate) fn division(&self) -> watch::Receiver<u64> {
+        self.division.subscribe()
     }
 
     /// Ends intervals when they are over, follows the load, and removes peers that are gone.
@@ -194,7 +209,7 @@ impl Tracker {
             looked = Instant::now();
             let now = self.swarms.now();
             if self.history.is_due(&self.swarms, now) {
-                let allocations = self.fleet(|fleet| fleet.tables().allocations(Instant::now()));
+                let allocations = Arc::new(self.fleet(|fleet| fleet.tables().allocations(Instant::now())));
                 self.beside(move |swarms, history| history.turn(swarms, &allocations, now)).await;
                 self.write_swarms().await;
             }

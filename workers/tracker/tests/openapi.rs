@@ -85,6 +85,7 @@ async fn requests_and_answers_conform() {
         (edge, "get", "/v1/publications/team/v".into(), &uploader, None),
         (edge, "delete", "/v1/publications/team/v".into(), &operator, None),
         ("/v1/uploaders/{name}/report", "post", "/v1/uploaders/e/report".into(), &uploader, Some(json!(report))),
+        ("/v1/uploaders/division", "get", "/v1/uploaders/division?after=0&wait=0".into(), &uploader, None),
         ("/v1/samples", "get", "/v1/samples?after=0".into(), &operator, None),
         ("/v1/contents/{id}/announce", "get", format!("/v1/contents/{id}/announce"), &uploader, None),
         (table, "put", "/v1/pools/p/table".into(), &operator, Some(rates)),

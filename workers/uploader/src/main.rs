@@ -21,6 +21,7 @@ use videocloud_uploader::{
     catalogue::{Catalogue, Standing},
     config::{Config, LogFormat},
     connections::{self, Drain, Limits, Places, Site},
+    division,
     edge::{Edge, Settings},
     metrics::Metrics,
     probes::Probes,
@@ -149,8 +150,11 @@ async fn run(config: Config) -> Result<(), Failure> {
         owned.spawn(file.follow(read, stopped.clone()));
     }
     let reports = standing.map(|standing| {
+        let (divided, newest) = tokio::sync::watch::channel(0);
+        owned.spawn(division::follow(Arc::clone(&standing), divided, stopped.clone()));
         let reporter = Reporter {
             standing,
+            division: newest,
             name: config.name.clone().unwrap_or_else(host_name),
             capacity,
             endpoint,

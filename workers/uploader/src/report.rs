@@ -3,6 +3,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 use videocloud_protocol::tracker::UploaderReport;
 
@@ -10,6 +11,8 @@ use crate::{catalogue::Standing, metrics::Metrics, rates::Swarms};
 
 /// Longest wait for the tracker.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// Least time between two reports.
+const LEAST: Duration = Duration::from_millis(500);
 /// Time between reports to a tracker that takes none.
 const CLOSED: Duration = Duration::from_secs(45);
 
@@ -32,6 +35,8 @@ pub struct Reporter {
     pub own_table: bool,
     /// Cancelled when no new clients or peers should be sent here.
     pub draining: CancellationToken,
+    /// Changes when the tracker divides rates anew.
+    pub division: watch::Receiver<u64>,
     /// Time between two reports.
     pub interval: Duration,
     /// What is sent, and held to the table.
@@ -42,21 +47,30 @@ pub struct Reporter {
 
 impl Reporter {
     /// Reports until `closing` is cancelled, and once more then.
-    pub async fn run(self, closing: CancellationToken) {
+    pub async fn run(mut self, closing: CancellationToken) {
         let mut failures: u32 = 0;
         let mut leaving = false;
         while !closing.is_cancelled() {
             leaving |= self.draining.is_cancelled();
+            // What is divided from here on is news.
+            self.division.borrow_and_update();
             match self.report().await {
                 true => failures = 0,
                 false => failures = failures.saturating_add(1),
             }
+            let reported = Instant::now();
             // Uploaders started together must not report together. One that was not heard tries again sooner at first.
             let pause = if (1..3).contains(&failures) { self.interval / 4 } else { self.interval };
             let pause = pause.mul_f64(rand::random_range(0.9..1.1));
             let pause = if self.standing.is_closed() { pause.max(CLOSED) } else { pause };
+            let mut division = self.division.clone();
             tokio::select! {
                 () = self.pause(pause) => {}
+                // Uploaders hear of it together, and must not report together either.
+                Ok(()) = division.changed(), if !self.standing.is_closed() => {
+                    let least = LEAST.mul_f64(rand::random_range(0.5..1.0));
+                    self.pause(least.saturating_sub(reported.elapsed())).await;
+                }
                 () = closing.cancelled() => {}
                 // Said at once, so that what it owned goes to others while it still serves.
                 () = self.draining.cancelled(), if !leaving => {}

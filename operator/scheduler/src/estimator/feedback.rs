@@ -1,14 +1,14 @@
 //! Feedback of the target objective: what a law promised against what viewers got.
 //!
 //! The least upload that keeps every viewer at a rate is the inverse of a law, and laws err. A slow
-//! integral on the measured rate corrects the need, and `D - S` tells what peers upload, on
-//! which the need of new pieces rests. Pure: a sample in, two numbers out.
+//! integral on the measured rate corrects the need. Pure: a sample in, a factor out.
+
+use serde::{Deserialize, Serialize};
 
 use super::sample::{Lesson, Sample};
-use crate::model::Swarm;
 use crate::units::BytesPerSecond;
 
-/// Share of the logarithmic miss that one interval corrects.
+/// Share of the logarithmic miss that one interval corrects. Samples are one interval old, so it is slow.
 const GAIN: f64 = 0.15;
 /// The miss counts up to this much: an outage must not drive the need away.
 const MISS: f64 = 0.5;
@@ -16,22 +16,14 @@ const MISS: f64 = 0.5;
 const RANGE: (f64, f64) = (0.2, 5.0);
 /// What is left of the correction after an interval that taught nothing.
 const FADE: f64 = 0.98;
-/// What the newest interval counts for in the peers' upload.
-const UPLOAD_RATE: f64 = 0.1;
 /// An allocation below this part of the need was cut by shortage: no fault of the law's.
 const GRANTED: f64 = 0.98;
 
 /// What is remembered of one swarm.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct TargetFeedback {
     ln_correction: f64,
-    peer_upload: Option<f64>,
-}
-
-impl Default for TargetFeedback {
-    fn default() -> Self {
-        Self { ln_correction: 0.0, peer_upload: None }
-    }
 }
 
 impl TargetFeedback {
@@ -41,12 +33,6 @@ impl TargetFeedback {
         if sample.lesson() == Lesson::Nothing || target == BytesPerSecond::ZERO {
             self.ln_correction *= FADE;
             return;
-        }
-        let peers = sample.audience.leechers.get() + sample.audience.seeders.get();
-        if sample.lesson() == Lesson::Law {
-            let each = (sample.download.get() - sample.upload.get()).max(0.0) / peers;
-            let known = self.peer_upload.unwrap_or(each);
-            self.peer_upload = Some(known + UPLOAD_RATE * (each - known));
         }
         let miss = (target.get() / sample.download_each()).ln().clamp(-MISS, MISS);
         let short = sample.allocated.get() < GRANTED * need.get();
@@ -64,18 +50,10 @@ impl TargetFeedback {
         self.ln_correction.exp()
     }
 
-    /// Upload of one peer, as far as it reaches other peers; `None` while none was measured.
+    /// Whether it is one that can have been learned: what was read back may be anything.
     #[must_use]
-    pub fn peer_upload(&self) -> Option<BytesPerSecond> {
-        self.peer_upload.map(BytesPerSecond::clamped)
-    }
-
-    /// Gives the swarm what was learned.
-    pub fn apply(&self, swarm: &mut Swarm) {
-        swarm.correction = self.correction();
-        if let Some(upload) = self.peer_upload() {
-            swarm.peer_upload = Some(upload);
-        }
+    pub fn is_sound(&self) -> bool {
+        (RANGE.0.ln()..=RANGE.1.ln()).contains(&self.ln_correction)
     }
 }
 
@@ -83,7 +61,7 @@ impl TargetFeedback {
 mod tests {
     use super::*;
     use crate::estimator::SwarmId;
-    use crate::model::{Law, PowerLaw, SwarmLaw};
+    use crate::model::{Law, PowerLaw, Swarm, SwarmLaw};
     use crate::units::Audience;
 
     const TARGET: BytesPerSecond = BytesPerSecond::clamped(100_000.0);
@@ -107,7 +85,7 @@ mod tests {
             let download = truth.download(audience(), given);
             let sample = Sample::new(SwarmId(0), interval, given, download, audience());
             feedback.update(&sample, TARGET, need);
-            feedback.apply(&mut swarm);
+            swarm.correction = feedback.correction();
             (each, upload) = (sample.download_each(), given.get());
         }
         (feedback, each, upload)
@@ -129,13 +107,5 @@ mod tests {
         let (feedback, each, _) = follow(law(6.3), law(6.3), 300_000.0);
         assert!(each < 0.9 * TARGET.get());
         assert!((feedback.correction() - 1.0).abs() < 1e-9, "{}", feedback.correction());
-    }
-
-    #[test]
-    fn learns_what_peers_upload() {
-        let (feedback, each, upload) = follow(law(6.3), law(6.3), f64::INFINITY);
-        let expected = (each * 40.0 - upload) / 43.0;
-        let found = feedback.peer_upload().map_or(0.0, BytesPerSecond::get);
-        assert!((found / expected - 1.0).abs() < 0.05, "{found} instead of {expected}");
     }
 }

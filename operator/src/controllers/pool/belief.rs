@@ -12,7 +12,7 @@ use videocloud_protocol::{
     tracker::{IntervalSamples, Sample as Measured, SampleFlag},
 };
 use videocloud_scheduler::{
-    estimator::{Bank, Estimator, Flags, Reports, Sample, SwarmId, View},
+    estimator::{Bank, Estimator, Flags, Reports, Sample, SwarmId, TargetFeedback, View},
     model::{PowerLaw, RegimeLaw, SoloLaw, Swarm, SwarmLaw},
     units::{Audience, BytesPerSecond},
 };
@@ -23,13 +23,6 @@ const MEMORY: f64 = 0.8;
 const PRIOR: f64 = 3.0;
 /// Mean upload of a peer before anything was measured, bytes per second: that of the authors' system (Huang et al., 2011).
 const FIRST_UPLOAD: f64 = 72_000.0;
-/// Share of a logarithmic miss of the target that one interval corrects. Samples are one interval old, so it is slow.
-const GAIN: f64 = 0.2;
-/// A miss counts up to this, and corrections stay in this range.
-const MISS: f64 = 1.0;
-const CORRECTION: (f64, f64) = (0.5, 2.0);
-/// An allocation under this part of the need was cut for lack of capacity: no fault of the law's.
-const GRANTED: f64 = 0.98;
 /// What was lent up to this part of the allocation does not spoil a sample.
 const LENT: f64 = 0.1;
 /// Peers connected to uploaders that the tracker has not confirmed count up to this many.
@@ -77,7 +70,7 @@ pub(super) struct Belief {
     /// Faded sums: what peers uploaded, bytes, and their time online, seconds.
     uploaded: f64,
     online: f64,
-    ln_correction: f64,
+    feedback: TargetFeedback,
     /// The target it was last solved for, and the upload it was said to need; bytes per second, 0 for none.
     pub(super) target: f64,
     pub(super) need: f64,
@@ -256,7 +249,7 @@ impl Beliefs {
             // The regimes know the limit themselves.
             viewer_limit: limit.filter(|_| laws == Laws::Power),
             peer_upload: Some(peer),
-            correction: belief.map_or(1.0, |belief| belief.ln_correction.exp()),
+            correction: belief.map_or(1.0, |belief| belief.feedback.correction()),
             ..Swarm::new(audience, law)
         }
     }
@@ -271,7 +264,7 @@ impl Beliefs {
                 && places.insert(belief.place)
                 && belief.blind.is_none_or(|place| has_blind(place) && blind.insert(place))
                 && numbers.iter().all(|number| (0.0..=1e18).contains(number))
-                && (CORRECTION.0.ln()..=CORRECTION.1.ln()).contains(&belief.ln_correction)
+                && belief.feedback.is_sound()
                 && belief.seen <= self.clock.tick
         };
         let tick = self.clock.tick <= u64::from(u32::MAX);
@@ -319,23 +312,8 @@ impl Belief {
             reports: Reports { expected: measured.reports_expected, received: measured.reports_received },
             flags,
         };
-        self.correct(&sample);
+        self.feedback.update(&sample, BytesPerSecond::clamped(self.target), BytesPerSecond::clamped(self.need));
         sample
-    }
-
-    /// The target's feedback: a slow integral of the logarithmic miss.
-    fn correct(&mut self, sample: &Sample) {
-        if self.target <= 0.0 || sample.audience.is_idle() || sample.reports.received == 0 || sample.flags.borrowed {
-            return;
-        }
-        let wanted = self.target * sample.audience.leechers.get();
-        let miss = (wanted / sample.download.get().max(1.0)).ln().clamp(-MISS, MISS);
-        let short = sample.allocated.get() < GRANTED * self.need;
-        // Too little for lack of capacity, or because viewers wanted no more: raising the need would wind up.
-        if miss > 0.0 && (short || sample.is_demand_limited()) {
-            return;
-        }
-        self.ln_correction = (self.ln_correction + GAIN * miss).clamp(CORRECTION.0.ln(), CORRECTION.1.ln());
     }
 }
 
@@ -414,14 +392,14 @@ pub(super) mod tests {
     fn feedback_follows_misses_but_not_shortage() {
         let mut belief = Belief { target: 100_000.0, need: 200_000.0, ..Belief::default() };
         belief.take(&measured(1, 200_000, 500_000), 1, 10.0);
-        assert!(belief.ln_correction > 0.1, "viewers got half of it");
-        let before = belief.ln_correction;
+        let raised = belief.feedback.correction();
+        assert!(raised > 1.05, "viewers got half of it: {raised}");
         belief.take(&measured(1, 100_000, 500_000), 2, 10.0);
-        assert!((belief.ln_correction - before).abs() < 1e-12, "there was no more to give");
+        assert!((belief.feedback.correction() - raised).abs() < 1e-12, "there was no more to give");
         for _ in 0..50 {
             belief.take(&measured(1, 200_000, 9_000_000), 3, 10.0);
         }
-        assert!((belief.ln_correction - CORRECTION.0.ln()).abs() < 1e-12, "it has a bound");
+        assert!(belief.feedback.is_sound() && belief.feedback.correction() < 0.5, "{:?}", belief.feedback);
     }
 
     #[test]

@@ -10,9 +10,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
 use super::{
-    AnnounceUrls, ClaimAnswer, ClaimRequest, ClaimSync, ClaimSyncAnswer, HostsAnswer, HostsRequest, ModelSnapshot,
-    PoolTable, PoolsAnswer, RenditionsAnswer, RenditionsRequest, SamplesAnswer, SeedAnnounce, TableReceipt, Updates,
-    UploaderReport, UploaderTable, UploadersAnswer,
+    AnnounceUrls, ClaimAnswer, ClaimRequest, ClaimSync, ClaimSyncAnswer, DivisionAnswer, HostsAnswer, HostsRequest,
+    ModelSnapshot, PoolTable, PoolsAnswer, RenditionsAnswer, RenditionsRequest, SamplesAnswer, SeedAnnounce,
+    TableReceipt, Updates, UploaderReport, UploaderTable, UploadersAnswer,
 };
 use crate::{
     content::ContentManifest,
@@ -290,6 +290,15 @@ impl Client {
     /// [`ClientError`].
     pub async fn report_uploader(&self, name: &str, report: &UploaderReport) -> Result<UploaderTable, ClientError> {
         self.send("report an uploader", Method::POST, &format!("/v1/uploaders/{name}/report"), report).await
+    }
+
+    /// Waits up to `wait` until rates are divided among uploaders in another way than that of number `known`.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn division(&self, known: u64, wait: Duration) -> Result<DivisionAnswer, ClientError> {
+        let path = format!("/v1/uploaders/division?after={known}&wait={}", wait.as_secs());
+        self.call("wait for a division", Method::GET, &path, None::<&()>, wait + CALL_TIMEOUT).await
     }
 
     /// Waits up to `wait` for samples of intervals after `interval` that are finished.

@@ -33,7 +33,8 @@ pub struct Sample {
     pub content: Option<ContentId>,
     /// The v1 info hash where there is one, else the truncated v2.
     pub info_hash: InfoHash,
-    /// S as the table in force allocated it to BitTorrent peers, bytes per second; `None` without a table.
+    /// S as it was allocated to BitTorrent peers throughout the interval (where a table replaced another, the least of both), bytes
+    /// per second; `None` without a table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allocated: Option<u64>,
     /// Bytes uploaders sent to BitTorrent peers.
@@ -192,6 +193,14 @@ pub struct UploaderSummary {
 pub struct UploadersAnswer {
     /// By name.
     pub uploaders: Vec<UploaderSummary>,
+}
+
+/// Answer to `GET /v1/uploaders/division`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct DivisionAnswer {
+    /// Changes whenever rates are divided anew among uploaders; a report then brings the new part.
+    pub number: u64,
 }
 
 /// `PUT` and `GET /v1/pools/{pool}/models`: a scheduler's models, opaque to the tracker.

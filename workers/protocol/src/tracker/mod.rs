@@ -12,8 +12,8 @@ pub use api::{
 };
 pub use client::{Client, ClientError};
 pub use delivery::{
-    AnnounceUrls, IntervalSamples, ModelSnapshot, PoolRate, PoolSummary, PoolTable, PoolsAnswer, Sample, SampleFlag,
-    SamplesAnswer, TableReceipt, UploaderSummary, UploadersAnswer,
+    AnnounceUrls, DivisionAnswer, IntervalSamples, ModelSnapshot, PoolRate, PoolSummary, PoolTable, PoolsAnswer,
+    Sample, SampleFlag, SamplesAnswer, TableReceipt, UploaderSummary, UploadersAnswer,
 };
 pub use hosts::{HostGrant, HostShare, HostUse, HostsAnswer, HostsRequest};
 pub use seed::SeedAnnounce;

@@ -17,7 +17,7 @@ use super::{
     known::Known,
     shard::is_over,
     store::Swarms,
-    tally::{Allocated, Tally},
+    tally::{Allocated, Tally, Through},
 };
 
 /// Finished intervals that are kept.
@@ -32,10 +32,41 @@ pub struct Allocations {
     pub rates: HashMap<ContentId, Allocated>,
 }
 
+impl Allocations {
+    /// What a content was given throughout an interval that began under `self` and ended under `end`; `None` where no table
+    /// names it at the end.
+    fn through(&self, end: &Self, content: &ContentId) -> Option<Through> {
+        let (begun, ended) = (self.rates.get(content).copied().unwrap_or_default(), end.rates.get(content)?);
+        Some(Through {
+            least: begun.bittorrent.min(ended.bittorrent),
+            most: begun.bittorrent.max(ended.bittorrent),
+            dithered: ended.dithered,
+        })
+    }
+}
+
+/// The tables in force when the newest interval ended that is not finished yet, and when it began. An interval is finished one
+/// later, under tables that are no longer its own.
+#[derive(Debug, Clone, Default)]
+struct Held {
+    begin: Option<Arc<Allocations>>,
+    end: Option<Arc<Allocations>>,
+}
+
+impl Held {
+    /// An interval ends under `now`: gives the begin and the end of the one before, which is finished.
+    fn turn(&mut self, now: &Arc<Allocations>) -> (Arc<Allocations>, Arc<Allocations>) {
+        let end = self.end.replace(Arc::clone(now)).unwrap_or_else(|| Arc::clone(now));
+        let begin = self.begin.replace(Arc::clone(&end)).unwrap_or_else(|| Arc::clone(&end));
+        (begin, end)
+    }
+}
+
 /// Finished intervals.
 #[derive(Debug)]
 pub struct History {
     kept: Mutex<VecDeque<Arc<IntervalSamples>>>,
+    held: Mutex<Held>,
     newest: watch::Sender<u64>,
     /// Added to the clock's interval numbers: they go on when a restart changes the length of intervals.
     offset: u64,
@@ -48,7 +79,7 @@ impl History {
     /// now.
     #[must_use]
     pub fn new(offset: u64, partial: u64) -> Self {
-        Self { kept: Mutex::default(), newest: watch::Sender::new(0), offset, partial }
+        Self { kept: Mutex::default(), held: Mutex::default(), newest: watch::Sender::new(0), offset, partial }
     }
 
     pub(super) const fn offset(&self) -> u64 {
@@ -74,17 +105,19 @@ impl History {
         swarms.shards().next().is_some_and(|shard| is_over(&shard.open, now))
     }
 
-    /// Ends every interval that is over at `now`, and finishes the ones before. Returns whether any was.
-    pub fn turn(&self, swarms: &Swarms, allocations: &Allocations, now: Millis) -> bool {
+    /// Ends every interval that is over at `now`, while `allocations` are in force, and finishes the ones before. Returns whether
+    /// any was.
+    pub fn turn(&self, swarms: &Swarms, allocations: &Arc<Allocations>, now: Millis) -> bool {
         let mut turned = false;
         loop {
             let open = swarms.shards().next().map(|shard| shard.open);
             let Some(open) = open.filter(|open| is_over(open, now)) else { return turned };
             let finished: Vec<_> = swarms.shards().flat_map(|mut shard| shard.turn()).collect();
             turned = true;
+            let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).turn(allocations);
             let Some(number) = open.current().checked_sub(1) else { continue };
             let millis = open.length();
-            let sample = |finished| self.sample(finished, number, millis, swarms, allocations);
+            let sample = |finished| self.sample(finished, number, millis, swarms, &held);
             let mut samples: Vec<Sample> = finished.into_iter().map(sample).collect();
             samples.sort_unstable_by_key(|sample| sample.info_hash);
             // The wall clock may have been set since; only people read it.
@@ -107,11 +140,11 @@ impl History {
         number: u64,
         millis: u64,
         swarms: &Swarms,
-        allocations: &Allocations,
+        (begin, end): &(Arc<Allocations>, Arc<Allocations>),
     ) -> Sample {
         let content = known.map(|known| known.content);
-        let allocated = content.and_then(|content| allocations.rates.get(&content).copied());
-        let blank = blank(info_hash, content, allocations.generation);
+        let allocated = content.and_then(|content| begin.through(end, &content));
+        let blank = blank(info_hash, content, end.generation);
         let mut sample = tally.sample(millis, swarms.rules.max_peer_rate, allocated, blank);
         if number <= self.partial {
             sample.flags.push(SampleFlag::Partial);

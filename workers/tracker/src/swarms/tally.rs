@@ -44,6 +44,17 @@ pub struct Allocated {
     pub dithered: bool,
 }
 
+/// What the tables in force gave a swarm throughout an interval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Through {
+    /// S, bytes per second: the least of them.
+    pub least: u64,
+    /// The most.
+    pub most: u64,
+    /// Moved by the scheduler on purpose, at the end.
+    pub dithered: bool,
+}
+
 impl Tally {
     /// Counts reports that should have covered the end of the interval, and those that did.
     pub(super) fn reports(&mut self, expected: u32, received: u32) {
@@ -75,29 +86,23 @@ impl Tally {
 
     /// The sample of an interval of `millis`, without its names and generation.
     #[must_use]
-    pub(super) fn sample(
-        &self,
-        millis: u64,
-        max_peer_rate: u64,
-        allocated: Option<Allocated>,
-        blank: Sample,
-    ) -> Sample {
+    pub(super) fn sample(&self, millis: u64, max_peer_rate: u64, allocated: Option<Through>, blank: Sample) -> Sample {
         let average =
             |time: u64| u64::try_from(u128::from(time) * 1000 / u128::from(millis.max(1))).unwrap_or(u64::MAX);
         let d = self.d(max_peer_rate);
         let mut flags = Vec::new();
         if let Some(allocated) = allocated {
-            let whole = u128::from(allocated.bittorrent) * u128::from(millis) / 1000;
+            let whole = |rate: u64| u128::from(rate) * u128::from(millis) / 1000;
             let sent = u128::from(self.bittorrent);
-            flags.extend((sent * 10 < whole * 9).then_some(SampleFlag::DemandLimited));
+            flags.extend((sent * 10 < whole(allocated.least) * 9).then_some(SampleFlag::DemandLimited));
             // Two hundredths: what enforcement may be off by.
-            flags.extend((sent * 100 > whole * 102).then_some(SampleFlag::Borrowed));
+            flags.extend((sent * 100 > whole(allocated.most) * 102).then_some(SampleFlag::Borrowed));
             flags.extend(allocated.dithered.then_some(SampleFlag::Dithered));
         }
         flags.extend((self.repeated > 0).then_some(SampleFlag::Repeated));
         flags.extend((self.limited || d < self.downloaded).then_some(SampleFlag::Limited));
         Sample {
-            allocated: allocated.map(|allocated| allocated.bittorrent),
+            allocated: allocated.map(|allocated| allocated.least),
             bittorrent_bytes: self.bittorrent,
             http_bytes: self.http,
             downloaded_bytes: d,

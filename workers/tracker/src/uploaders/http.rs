@@ -1,32 +1,64 @@
-//! `POST /v1/uploaders/{name}/report`.
+//! `POST /v1/uploaders/{name}/report`, `GET /v1/uploaders/division` and `GET /v1/uploaders`.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::{Path, Query, State},
     http::StatusCode,
 };
 use schemars::SchemaGenerator;
-use videocloud_protocol::tracker::{UploaderReport, UploaderTable, UploadersAnswer};
+use serde::Deserialize;
+use videocloud_protocol::tracker::{DivisionAnswer, UploaderReport, UploaderTable, UploadersAnswer};
 
 use crate::{
     http::{Access, Api, Body, Operation, Problem, Shared, name},
     swarms::{ServedBytes, millis},
 };
 
-/// Adds the operation.
+/// Longest wait for another division, seconds.
+const MAX_WAIT: u64 = 60;
+
+/// Adds the operations.
 pub fn routes(api: Api) -> Api {
     let report = Operation {
         body: Some((SchemaGenerator::subschema_for::<UploaderReport>, 32 << 20)),
         answer: Some(SchemaGenerator::subschema_for::<UploaderTable>),
         ..Operation::new("post", "/v1/uploaders/{name}/report", Access::Uploader, "Report, and receive a table.")
     };
+    let division = Operation {
+        query: &[
+            ("after", "Number of the division that is known; 0 for none."),
+            ("wait", "Seconds to wait for another, at most 60."),
+        ],
+        answer: Some(SchemaGenerator::subschema_for::<DivisionAnswer>),
+        timeout: Duration::from_secs(MAX_WAIT + 10),
+        ..Operation::new("get", "/v1/uploaders/division", Access::Uploader, "Wait until rates are divided anew.")
+    };
     let list = Operation {
         answer: Some(SchemaGenerator::subschema_for::<UploadersAnswer>),
         ..Operation::new("get", "/v1/uploaders", Access::Operator, "The uploaders that report.")
     };
-    api.add(report, post_report).add(list, get_uploaders)
+    api.add(report, post_report).add(division, get_division).add(list, get_uploaders)
+}
+
+#[derive(Debug, Deserialize)]
+struct After {
+    #[serde(default)]
+    after: u64,
+    #[serde(default)]
+    wait: u64,
+}
+
+/// A restarted tracker counts from the start again: any other number than the known one is news.
+async fn get_division(State(tracker): State<Shared>, Query(query): Query<After>) -> Json<DivisionAnswer> {
+    let mut division = tracker.division();
+    let other = division.wait_for(|number| *number != query.after);
+    let waited = tokio::time::timeout(Duration::from_secs(query.wait.min(MAX_WAIT)), other);
+    // Whatever ended the wait, the number tells.
+    let _ = tracker.closing().run_until_cancelled(waited).await;
+    let number = *division.borrow();
+    Json(DivisionAnswer { number })
 }
 
 async fn get_uploaders(State(tracker): State<Shared>) -> Json<UploadersAnswer> {
@@ -42,7 +74,7 @@ async fn post_report(
     let reported = tracker.fleet(|fleet| fleet.report(&uploader, &report, Instant::now()));
     let reported = reported.map_err(|error| Problem::new(StatusCode::TOO_MANY_REQUESTS, error.to_string()))?;
     if let Some(roster) = reported.roster {
-        tracker.swarms.set_roster(roster);
+        tracker.set_roster(roster);
     }
     let now = tracker.swarms.now();
     let span = now.saturating_sub(millis(reported.span.end - reported.span.start))..now;

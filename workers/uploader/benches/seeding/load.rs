@@ -1,10 +1,10 @@
 //! Peers that ask and drop: as cheap as can be, so that the seeder is what is measured.
 
 use std::{
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -12,7 +12,7 @@ use std::{
 use bytes::BytesMut;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
 };
 use videocloud_protocol::{
     peer_wire::{
@@ -51,6 +51,37 @@ pub fn run(address: SocketAddr, torrent: &Arc<Metainfo>, connections: usize, sec
     })
 }
 
+/// Waits until a seeder serves: one that still looks through its files refuses, or answers with nothing.
+pub fn until_served(address: SocketAddr, torrent: &Arc<Metainfo>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        for _ in 0..60 {
+            let served = Arc::new(AtomicU64::new(0));
+            let mut one = tokio::task::JoinSet::new();
+            one.spawn(peer(address, Arc::clone(torrent), 0, Arc::default(), Arc::clone(&served)));
+            // Transmission opens slots every ten seconds.
+            for _ in 0..150 {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                if served.load(Ordering::Relaxed) > 0 {
+                    return;
+                }
+                if one.try_join_next().is_some() {
+                    break;
+                }
+            }
+        }
+        panic!("nothing is served at {address}");
+    });
+}
+
+/// From an address of its own: Transmission takes one connection from each.
+async fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
+    static NEXT: AtomicU32 = AtomicU32::new(u32::from_be_bytes([127, 1, 0, 1]));
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((Ipv4Addr::from_bits(NEXT.fetch_add(1, Ordering::Relaxed)), 0).into())?;
+    socket.connect(address).await
+}
+
 async fn peer(
     address: SocketAddr,
     torrent: Arc<Metainfo>,
@@ -58,7 +89,7 @@ async fn peer(
     bytes: Arc<AtomicU64>,
     served: Arc<AtomicU64>,
 ) {
-    let mut stream = TcpStream::connect(address).await.unwrap();
+    let Ok(mut stream) = connect(address).await else { return };
     let swarm = torrent.info.hashes().swarms()[0];
     let ours = Handshake { swarm, peer: new_peer_id(), extended: false, fast: true, v2: false };
     let mut out = BytesMut::from(&ours.encode()[..]);
@@ -66,7 +97,9 @@ async fn peer(
     Message::Interested.put(&mut out);
     stream.write_all(&out).await.unwrap();
     let mut head = [0; handshake::LENGTH];
-    stream.read_exact(&mut head).await.unwrap();
+    if stream.read_exact(&mut head).await.is_err() {
+        return;
+    }
     let blocks = torrent.info.total() / u64::from(BLOCK);
     let per_piece = torrent.info.piece_length() / u64::from(BLOCK);
     let mut next = number as u64 * 997 % blocks;
@@ -80,7 +113,7 @@ async fn peer(
     let (mut prefix, mut left, mut first) = (Vec::with_capacity(5), 0_usize, true);
     out.clear();
     loop {
-        let read = stream.read(&mut buffer).await.unwrap();
+        let read = stream.read(&mut buffer).await.unwrap_or(0);
         if read == 0 {
             return;
         }
@@ -94,10 +127,15 @@ async fn peer(
             let part = (5 - prefix.len()).min(rest.len());
             prefix.extend_from_slice(&rest[..part]);
             rest = &rest[part..];
-            if prefix.len() < 5 {
-                continue;
-            }
-            let length = u32::from_be_bytes([prefix[0], prefix[1], prefix[2], prefix[3]]) as usize;
+            let length = match prefix[..] {
+                [0, 0, 0, 0, next] => {
+                    // A keep-alive, and the first byte of what follows.
+                    prefix = vec![next];
+                    continue;
+                }
+                [a, b, c, d, _] => u32::from_be_bytes([a, b, c, d]) as usize,
+                _ => continue,
+            };
             left = length - 1;
             match prefix[4] {
                 1 => (0..AHEAD).for_each(|_| ask(&mut out)),
@@ -113,7 +151,9 @@ async fn peer(
             prefix.clear();
         }
         if !out.is_empty() {
-            stream.write_all(&out).await.unwrap();
+            if stream.write_all(&out).await.is_err() {
+                return;
+            }
             out.clear();
         }
     }

@@ -1,4 +1,4 @@
-//! Seeding beside libtorrent on the same content, in the same run, to the same load: `cargo bench -p videocloud-uploader --bench seeding`.
+//! Seeding beside libtorrent and Transmission on the same content, in the same run, to the same load: `cargo bench -p videocloud-uploader --bench seeding`.
 //! Prints tables and writes `target/bench/seeding.json`.
 //!
 //! The load is in this process: peers that ask for blocks of 16 KiB, 64 at a time each, and drop what comes. CPU is what the seeder's
@@ -11,7 +11,7 @@ mod seeders;
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use seeders::{Seeder, idle, libtorrent, store, videocloud};
+use seeders::{Seeder, idle, libtorrent, store, transmission, videocloud};
 
 /// Bytes of the content.
 const SIZE: usize = 256 << 20;
@@ -26,13 +26,15 @@ fn main() {
     let folder = tempfile::tempdir().unwrap();
     let content = store(folder.path(), SIZE);
     let ours = videocloud(folder.path(), &content);
-    let theirs = libtorrent(folder.path(), &content);
+    let theirs = [libtorrent(folder.path(), &content), transmission(folder.path(), &content)];
+    // It hashes the file first.
+    load::until_served(theirs[1].address, &content.torrent);
     let mut results = Vec::new();
     println!("{:>12} {:>12} {:>10} {:>14} {:>10}", "connections", "seeder", "MB/s", "CPU s per GB", "MB/CPU s");
     for connections in [1, 50, 1000] {
         let mut rounds: BTreeMap<&str, Vec<(f64, f64)>> = BTreeMap::new();
         for _ in 0..ROUNDS {
-            for seeder in [&ours, &theirs] {
+            for seeder in std::iter::once(&ours).chain(&theirs) {
                 rounds.entry(seeder.name).or_default().push(round(seeder, connections));
             }
         }

@@ -1,4 +1,4 @@
-//! The two seeders, each a process of its own on the loopback interface, and the content both have.
+//! The three seeders, each a process of its own on the loopback interface, and the content both have.
 
 use std::{
     fs,
@@ -175,6 +175,41 @@ pub fn libtorrent(folder: &Path, content: &Content) -> Seeder {
     let port: u16 = line.trim().parse().expect("libtorrent says its port");
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     Seeder { name: "libtorrent", address, torrent: Arc::clone(&content.torrent), child }
+}
+
+/// Transmission, seeding the same file without limits.
+pub fn transmission(folder: &Path, content: &Content) -> Seeder {
+    let (home, to) = (folder.join("transmission"), folder.join("transmission-files"));
+    fs::create_dir_all(&home).unwrap();
+    fs::create_dir_all(&to).unwrap();
+    std::os::unix::fs::symlink(&content.file, to.join(content.torrent.info.name())).unwrap();
+    let torrents = home.join("torrents");
+    fs::create_dir_all(&torrents).unwrap();
+    fs::write(torrents.join("content.torrent"), content.torrent.document(&[], &[])).unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let settings = serde_json::json!({
+        "bind-address-ipv4": "127.0.0.1", "peer-port": port, "download-dir": to, "rpc-enabled": false,
+        "dht-enabled": false, "lpd-enabled": false, "pex-enabled": false, "utp-enabled": false,
+        "port-forwarding-enabled": false, "encryption": 0, "peer-limit-global": 5000,
+        "peer-limit-per-torrent": 5000, "upload-slots-per-torrent": 5000, "ratio-limit-enabled": false,
+        "speed-limit-up-enabled": false, "speed-limit-down-enabled": false, "idle-seeding-limit-enabled": false,
+        "alt-speed-enabled": false,
+    });
+    fs::write(home.join("settings.json"), settings.to_string()).unwrap();
+    let child = Command::new("transmission-daemon")
+        .arg("--foreground")
+        .arg("--config-dir")
+        .arg(&home)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("transmission-daemon starts: install the Debian package of this name");
+    Seeder {
+        name: "transmission",
+        address: SocketAddr::from(([127, 0, 0, 1], port)),
+        torrent: Arc::clone(&content.torrent),
+        child,
+    }
 }
 
 /// Resident bytes and bytes of the index for each of `count` idle torrents.

@@ -120,10 +120,12 @@ impl Allocation {
         }
     }
 
-    /// Bytes per second of all contents together at `now`.
+    /// Bytes per second of all contents together at `now`. What the last table gave is not exceeded when it has run out: the others
+    /// may still hold their parts of the same capacity.
     #[must_use]
     pub fn total(&self, now: Instant) -> u64 {
-        self.in_force(now).map_or(self.fallback.http, |table| table.total)
+        let last = || self.table.as_ref().map_or(UNLIMITED, |table| table.total).min(self.fallback.http);
+        self.in_force(now).map_or_else(last, |table| table.total)
     }
 
     /// What the table in force gives BitTorrent in all; `None` without a table that lets anybody borrow.
@@ -208,6 +210,9 @@ mod tests {
         assert_eq!((allocation.total(start), allocation.total(start + Duration::from_secs(30))), (UNLIMITED, 3));
         assert_eq!(allocation.ends(), Some(start + Duration::from_secs(30)));
         assert_eq!(http(&allocation, 1, start + Duration::from_secs(30)), 3);
+        // Others may hold the rest of the capacity still.
+        allocation.take(UploaderTable { total: Some(2), ..table(6, 100) }, start).unwrap();
+        assert_eq!((allocation.total(start), allocation.total(start + Duration::from_secs(30))), (2, 2));
     }
 
     #[test]

@@ -49,9 +49,12 @@ impl Process {
         if let Some(tracker) = tracker {
             command.args(["--tracker", tracker]);
         }
+        if !flags.contains(&"--report-interval") {
+            command.args(["--report-interval", "200ms"]);
+        }
         command
             .args(["--http", &any_port, "--metrics", &any_port, "--name", "edge-0", "--log-format", "json"])
-            .args(["--drain-delay", "0s", "--report-interval", "200ms"])
+            .args(["--drain-delay", "0s"])
             .args(flags)
             .env("RUST_LOG", "info")
             .env("AWS_ACCESS_KEY_ID", "test")

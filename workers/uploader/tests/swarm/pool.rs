@@ -141,3 +141,31 @@ async fn peers_are_told_of_it_and_the_pool_holds_it() {
     drop(peer);
     assert!(uploader.wait().success());
 }
+
+/// Reports every hour, and does what a new table says all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_is_fetched_when_it_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let tracker = Tracker::start(folder.path()).await;
+    let uploader = Process::start(folder.path(), Some(&tracker.url()), &["--report-interval", "1h"]);
+    let operator = tracker.operator();
+    let mut before = 0.0;
+    for generation in 1..4 {
+        let table = PoolTable { generation, ttl_seconds: 600, unnamed: 0, unnamed_bittorrent: 0, rates: Vec::new() };
+        operator.put_table("p", &table).await.unwrap();
+        let newer = || async {
+            let now = uploader.metric("videocloud_uploader_table_generation").await;
+            Some(now).filter(|now| *now > before)
+        };
+        before = until("the table is in force", newer).await;
+    }
+    // A restarted tracker numbers from the start again.
+    let address = tracker.address();
+    tracker.stop().await;
+    let _tracker = Tracker::restart(folder.path(), address).await;
+    let newer = || async {
+        let now = uploader.metric("videocloud_uploader_table_generation").await;
+        Some(now).filter(|now| *now > before)
+    };
+    until("the next tracker's table is in force", newer).await;
+}

@@ -1,10 +1,12 @@
 //! What becomes of reports: the rules of measurement, one by one, and that bytes are neither made nor lost.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use videocloud_protocol::tracker::SampleFlag;
 
 use super::*;
-use crate::swarms::{Allocated, ServedBytes};
+use crate::swarms::{Allocated, Allocations, ServedBytes};
 
 const MB: u64 = 1_000_000;
 
@@ -139,6 +141,7 @@ fn samples_say_what_was_allocated_and_whether_it_was_used() {
     let mut allocations = Allocations { generation: 4, ..Allocations::default() };
     let allocated = Allocated { bittorrent: MB, dithered: true };
     allocations.rates.insert(CONTENT, allocated);
+    let allocations = Arc::new(allocations);
     for (sent, flag) in
         [(80 * MB, Some(SampleFlag::DemandLimited)), (99 * MB, None), (110 * MB, Some(SampleFlag::Borrowed))]
     {
@@ -155,6 +158,29 @@ fn samples_say_what_was_allocated_and_whether_it_was_used() {
             assert_eq!(sample.flags.contains(&other), flag == Some(other), "{sent}");
         }
     }
+}
+
+/// An interval is finished under the tables of the next one; it is held to its own.
+#[test]
+fn an_interval_is_held_to_the_tables_that_were_in_force_in_it() {
+    let stage = Stage::new(|_| {});
+    let table = |rate| {
+        let mut allocations = Allocations::default();
+        allocations.rates.insert(CONTENT, Allocated { bittorrent: rate, dithered: false });
+        Arc::new(allocations)
+    };
+    // In force when intervals end; uploaders send what the table at their end says.
+    let rates = [MB, 3 * MB, MB, MB, 9 * MB];
+    for (number, rate) in (1..).zip(rates) {
+        let end = number * INTERVAL;
+        let bittorrent = rate * INTERVAL / 1000;
+        let served = ServedBytes { content: CONTENT, bittorrent, http: 0, have: 0, leechers: 0 };
+        stage.swarms.served(&served, end - INTERVAL..end);
+        stage.history.turn(&stage.swarms, &table(rate), end);
+    }
+    let samples = stage.history.after(1);
+    let said: Vec<_> = samples.iter().map(|one| (one.samples[0].allocated, one.samples[0].flags.clone())).collect();
+    assert_eq!(said, [(Some(MB), vec![]), (Some(MB), vec![]), (Some(MB), vec![])]);
 }
 
 proptest! {

@@ -4,7 +4,7 @@
 mod measuring;
 mod naming;
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use videocloud_protocol::{
     ids::{ContentId, InfoHash},
@@ -13,8 +13,8 @@ use videocloud_protocol::{
 };
 
 use super::{
-    Allocations, Announce, Event, Hashes, History, Known, Millis, PeerId, Peers, Refused, SwarmSettings, Swarms,
-    Worker, store::Answer,
+    Announce, Event, Hashes, History, Known, Millis, PeerId, Peers, Refused, SwarmSettings, Swarms, Worker,
+    store::Answer,
 };
 
 pub(super) const V1: InfoHash = InfoHash::from_bytes([1; 20]);
@@ -55,7 +55,7 @@ impl Stage {
     pub(super) fn pass(&mut self, now: Millis) {
         while self.turned + INTERVAL <= now {
             self.turned += INTERVAL;
-            self.history.turn(&self.swarms, &Allocations::default(), self.turned);
+            self.history.turn(&self.swarms, &Arc::default(), self.turned);
         }
     }
 
