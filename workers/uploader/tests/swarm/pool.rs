@@ -147,7 +147,7 @@ async fn peers_are_told_of_it_and_the_pool_holds_it() {
 async fn a_table_is_fetched_when_it_is_made() {
     let folder = tempfile::tempdir().unwrap();
     let tracker = Tracker::start(folder.path()).await;
-    let uploader = Process::start(folder.path(), Some(&tracker.url()), &["--report-interval", "1h"]);
+    let uploader = Process::start(folder.path(), Some(&tracker.url()), &["--report-interval", "60m"]);
     let operator = tracker.operator();
     let mut before = 0.0;
     for generation in 1..4 {
