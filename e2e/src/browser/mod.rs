@@ -69,6 +69,8 @@ pub struct Viewed {
     pub tracks: u32,
     /// Whether it came to the end.
     pub ended: bool,
+    /// Where it was when it last reported, and what it did there.
+    pub at: String,
 }
 
 #[derive(Deserialize)]
