@@ -179,6 +179,7 @@ async fn generations_and_models_go_on_over_restarts_and_a_deposed_leader_commits
         ttl_seconds: 60,
         unnamed: 9,
         unnamed_bittorrent: 0,
+        capacity: 0,
         rates: Vec::new(),
     };
     let newer = |table: &PoolTable| table.generation > old.generation;

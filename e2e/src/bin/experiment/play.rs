@@ -57,7 +57,7 @@ impl Pool<'_> {
             dithered: false,
         };
         let rates = self.place.titles.iter().zip(rates).map(row).collect();
-        let table = PoolTable { generation: 0, ttl_seconds: 0, unnamed: 0, unnamed_bittorrent: 0, rates };
+        let table = PoolTable { generation: 0, ttl_seconds: 0, unnamed: 0, unnamed_bittorrent: 0, capacity: 0, rates };
         self.put(table).await
     }
 

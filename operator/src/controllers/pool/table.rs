@@ -85,7 +85,14 @@ pub(super) fn make(
     }
     let flow = presents.iter().fold((0.0, 0.0), |sum, now| (sum.0 + now.download, sum.1 + now.upload));
     Solved {
-        table: Some(PoolTable { generation: 0, ttl_seconds: 0, unnamed, unnamed_bittorrent, rates }),
+        table: Some(PoolTable {
+            capacity: sums.capacity as u64,
+            generation: 0,
+            ttl_seconds: 0,
+            unnamed,
+            unnamed_bittorrent,
+            rates,
+        }),
         capacity: sums.capacity as u64,
         allocated,
         by_member,

@@ -257,6 +257,9 @@ pub struct UploaderTable {
     /// Most of all contents together, named or not, bytes per second; nothing for what the receiver can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<u64>,
+    /// Most of all contents together once the table has run out, bytes per second; nothing for `total`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<u64>,
     /// The table named in the report holds on, with this time to live; the other fields say nothing.
     #[serde(default)]
     pub unchanged: bool,

@@ -122,7 +122,7 @@ pub struct PoolRate {
 }
 
 /// `PUT /v1/pools/{pool}/table`: what the contents of a pool may be sent at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PoolTable {
@@ -136,6 +136,9 @@ pub struct PoolTable {
     /// Bytes per second to BitTorrent peers, in all, for contents the table does not name: swarms that are new.
     #[serde(default)]
     pub unnamed_bittorrent: u64,
+    /// Most bytes per second the pool may send in all: what uploaders share evenly when the table has run out. 0: what the table gives.
+    #[serde(default)]
+    pub capacity: u64,
     /// At most 1,000,000, each pair of content and cluster once.
     pub rates: Vec<PoolRate>,
 }

@@ -27,6 +27,8 @@ pub struct Refused {
 struct InForce {
     table: Arc<PoolTable>,
     until: Instant,
+    /// Bytes per second its pool may send in all.
+    capacity: u64,
 }
 
 /// Tables by pool.
@@ -48,7 +50,8 @@ impl Tables {
             return Err(Refused { offered: table.generation, current });
         }
         if table.generation > current || !self.pools.contains_key(pool) {
-            self.pools.insert(pool.to_owned(), InForce { table, until: now + ttl });
+            let capacity = table.capacity.max(total(&table));
+            self.pools.insert(pool.to_owned(), InForce { table, until: now + ttl, capacity });
             self.version += 1;
         }
         Ok(())
@@ -107,6 +110,12 @@ impl Tables {
         self.in_force(now).fold(0, |sum, held| sum.saturating_add(held.table.unnamed_bittorrent))
     }
 
+    /// Bytes per second that the pools may send in all, whose tables are in force or were; `None` without any.
+    #[must_use]
+    pub fn capacity(&self) -> Option<u64> {
+        self.pools.values().map(|held| held.capacity).reduce(u64::saturating_add)
+    }
+
     /// The pools and the generations of their tables, in force or not.
     pub fn all(&self) -> impl Iterator<Item = (&str, u64)> {
         self.pools.iter().map(|(name, held)| (name.as_str(), held.table.generation))
@@ -130,6 +139,12 @@ impl Tables {
     }
 }
 
+/// Bytes per second that it gives.
+fn total(table: &PoolTable) -> u64 {
+    let named = table.rates.iter().map(|rate| rate.bittorrent.saturating_add(rate.http));
+    named.fold(table.unnamed.saturating_add(table.unnamed_bittorrent), u64::saturating_add)
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -146,7 +161,14 @@ mod tests {
             marginal_milli: 0,
             dithered: false,
         };
-        Arc::new(PoolTable { generation, ttl_seconds: 30, unnamed: 5, unnamed_bittorrent: 3, rates: vec![rate] })
+        Arc::new(PoolTable {
+            generation,
+            ttl_seconds: 30,
+            unnamed: 5,
+            unnamed_bittorrent: 3,
+            capacity: 0,
+            rates: vec![rate],
+        })
     }
 
     #[test]
@@ -160,6 +182,7 @@ mod tests {
         assert_eq!(tables.lasts(now), Some(ttl));
         let later = now + ttl;
         assert_eq!((tables.lasts(later), tables.unnamed(later), tables.rates(later).len()), (None, 0, 0));
+        assert_eq!(tables.capacity(), Some(18));
         assert!(tables.put("a", table(4, 1, 99), later, ttl).is_err());
         tables.put("a", table(6, 1, 20), later, ttl).unwrap();
         assert_eq!(tables.unnamed(later), 5);

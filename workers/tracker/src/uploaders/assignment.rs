@@ -19,6 +19,8 @@ pub(super) struct Part {
     pub(super) default_bittorrent: u64,
     /// Bytes per second of all contents together.
     pub(super) total: u64,
+    /// The same for when nobody says any more what holds.
+    pub(super) fallback: Option<u64>,
     /// Rates of the swarms it owns.
     pub(super) rates: Vec<SwarmRate>,
 }
@@ -75,6 +77,7 @@ impl Assignment {
             }
         }
         let uploaders = (roster.len() as u64).max(1);
+        let fallback = all.capacity().map(|capacity| capacity / uploaders);
         let (default_rate, default_bittorrent) =
             (all.unnamed(now) / uploaders, all.unnamed_bittorrent(now) / uploaders);
         for name in roster.names() {
@@ -82,12 +85,13 @@ impl Assignment {
             (part.default_rate, part.default_bittorrent) = (default_rate, default_bittorrent);
         }
         for part in parts.values_mut() {
+            part.fallback = fallback;
             part.rates.sort_unstable_by_key(|rate| rate.content);
             let named = part.rates.iter().map(|rate| rate.http.saturating_add(rate.bittorrent));
             part.total = named.fold(default_rate.saturating_add(default_bittorrent), u64::saturating_add);
         }
         let total = default_rate.saturating_add(default_bittorrent);
-        let nothing = Part { default_rate, default_bittorrent, total, rates: Vec::new() };
+        let nothing = Part { default_rate, default_bittorrent, total, fallback, rates: Vec::new() };
         Self { number, tables, parts, nothing }
     }
 

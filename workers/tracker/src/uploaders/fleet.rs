@@ -1,5 +1,5 @@
 //! The uploaders that report, and the table each is given: its part of the pools' tables in force, or, while there are none, an
-//! equal share of its part of the egress capacity over the contents it is asked for. Pure.
+//! equal share of its part of the egress capacity (and of that of pools whose tables have run out) over the contents it is asked for. Pure.
 
 use std::{
     collections::HashMap,
@@ -201,6 +201,7 @@ impl Fleet {
             default_rate: part.default_rate,
             default_bittorrent: part.default_bittorrent,
             total: Some(part.total),
+            fallback: part.fallback,
             rates: part.rates.clone(),
             unchanged: false,
         }
@@ -239,14 +240,18 @@ impl Fleet {
             default_rate: part / (busy + 1),
             default_bittorrent: part / (busy + 1),
             total: Some(part),
+            fallback: None,
             rates,
             unchanged: false,
         }
     }
 
-    /// What an uploader of `capacity` may send of the egress capacity.
+    /// What an uploader of `capacity` may send of the egress capacity, and of what pools may send whose tables have run out: whoever
+    /// made them may be gone, but what they were made for is not to be exceeded.
     fn part(&self, capacity: u64) -> u64 {
-        let Some(egress) = self.egress_capacity else { return capacity };
+        let Some(egress) = self.egress_capacity.into_iter().chain(self.tables.capacity()).min() else {
+            return capacity;
+        };
         let all: u128 = self.uploaders.values().map(|uploader| u128::from(uploader.capacity)).sum();
         let part = u128::from(egress) * u128::from(capacity) / all.max(1);
         capacity.min(u64::try_from(part).unwrap_or(u64::MAX))
@@ -296,7 +301,8 @@ mod tests {
         }
         // Content 1 needs three owners in x, for each should use half of itself for one swarm.
         let rates = vec![rate(1, "x", 1301), rate(2, "x", 100), rate(1, "y", 40)];
-        let table = PoolTable { generation: 9, ttl_seconds: 20, unnamed: 400, unnamed_bittorrent: 40, rates };
+        let table =
+            PoolTable { generation: 9, ttl_seconds: 20, unnamed: 400, unnamed_bittorrent: 40, capacity: 0, rates };
         fleet.tables_mut().put("p", Arc::new(table), now, Duration::from_secs(20)).unwrap();
         let mut sums = [0_u64; 4];
         for (name, cluster) in [("a", "x"), ("b", "x"), ("c", "x"), ("d", "y")] {
@@ -305,6 +311,8 @@ mod tests {
             // Contents it does not name share what is kept for them.
             let named: u64 = table.rates.iter().map(|rate| rate.http + rate.bittorrent).sum();
             assert_eq!((table.total, table.unchanged), (Some(named + 110), false));
+            // Without the tracker each goes on within its share of the pool.
+            assert_eq!(table.fallback, Some(2151 / 4));
             for rate in &table.rates {
                 let row = usize::from(rate.content.as_bytes()[0] - 1) + 2 * usize::from(cluster == "y");
                 sums[row] += rate.bittorrent;
@@ -340,6 +348,23 @@ mod tests {
     }
 
     #[test]
+    fn tables_that_ran_out_are_shared_evenly_and_not_exceeded() {
+        let (mut fleet, now) = (empty(None, 1), Instant::now());
+        let rates = vec![rate(1, "", 100)];
+        let table =
+            PoolTable { generation: 1, ttl_seconds: 20, unnamed: 7, unnamed_bittorrent: 3, capacity: 500, rates };
+        fleet.tables_mut().put("p", Arc::new(table), now, Duration::from_secs(20)).unwrap();
+        let later = now + Duration::from_secs(20);
+        fleet.report("a", &report(1000, 1), later).unwrap();
+        let b = fleet.report("b", &report(1000, 1), later).unwrap().table;
+        let a = fleet.report("a", &report(1000, 1), later).unwrap().table;
+        assert_eq!((a.total, b.total), (Some(250), Some(250)));
+        // The pool is deleted: nobody is held to it any more.
+        fleet.tables_mut().remove("p");
+        assert_eq!(fleet.report("a", &report(1000, 1), later).unwrap().table.total, Some(1000));
+    }
+
+    #[test]
     fn who_drains_owns_nothing_and_is_no_mirror() {
         let (mut fleet, now) = (empty(None, 1), Instant::now());
         let at = |name: &str, draining| {
@@ -354,6 +379,7 @@ mod tests {
             ttl_seconds: 20,
             unnamed: 0,
             unnamed_bittorrent: 0,
+            capacity: 0,
             rates: vec![rate(1, "", 100)],
         };
         fleet.tables_mut().put("p", Arc::new(table), now, Duration::from_secs(20)).unwrap();

@@ -16,7 +16,7 @@ fn table(generation: u64, rate: u64) -> PoolTable {
     let content = ContentId::from_bytes([1; 32]);
     let cluster = String::new();
     let rate = PoolRate { content, cluster, bittorrent: rate, http: 5, ceiling: 0, marginal_milli: 1, dithered: false };
-    PoolTable { generation, ttl_seconds: 600, unnamed: 30, unnamed_bittorrent: 20, rates: vec![rate] }
+    PoolTable { generation, ttl_seconds: 600, unnamed: 30, unnamed_bittorrent: 20, capacity: 0, rates: vec![rate] }
 }
 
 fn is_conflict<T: std::fmt::Debug>(answer: Result<T, ClientError>) -> bool {

@@ -28,7 +28,7 @@ fn main() {
     let ours = videocloud(folder.path(), &content);
     let theirs = [libtorrent(folder.path(), &content), transmission(folder.path(), &content)];
     // It hashes the file first.
-    load::until_served(theirs[1].address, &content.torrent);
+    load::until_served(theirs[1].address, &theirs[1].torrent);
     let mut results = Vec::new();
     println!("{:>12} {:>12} {:>10} {:>14} {:>10}", "connections", "seeder", "MB/s", "CPU s per GB", "MB/CPU s");
     for connections in [1, 50, 1000] {

@@ -56,6 +56,8 @@ struct InForce {
     until: Instant,
     default: Rates,
     total: u64,
+    /// Of all contents together when it has run out.
+    after: u64,
     rates: HashMap<ContentId, Rates>,
     /// The sum of what it gives BitTorrent, if anybody may borrow of it.
     borrowable: Option<u64>,
@@ -105,6 +107,7 @@ impl Allocation {
             until: now + Duration::from_secs(table.ttl_seconds).min(MAX_TTL),
             default: Rates::of(table.default_rate, table.default_bittorrent),
             total: table.total.unwrap_or(UNLIMITED),
+            after: table.fallback.or(table.total).unwrap_or(UNLIMITED),
             rates,
             borrowable: borrowing.then_some(sum),
         });
@@ -120,11 +123,11 @@ impl Allocation {
         }
     }
 
-    /// Bytes per second of all contents together at `now`. What the last table gave is not exceeded when it has run out: the others
-    /// may still hold their parts of the same capacity.
+    /// Bytes per second of all contents together at `now`. What the last table leaves for the time after it holds on: others share the
+    /// same capacity.
     #[must_use]
     pub fn total(&self, now: Instant) -> u64 {
-        let last = || self.table.as_ref().map_or(UNLIMITED, |table| table.total).min(self.fallback.http);
+        let last = || self.table.as_ref().map_or(UNLIMITED, |table| table.after).min(self.fallback.http);
         self.in_force(now).map_or_else(last, |table| table.total)
     }
 
@@ -213,6 +216,8 @@ mod tests {
         // Others may hold the rest of the capacity still.
         allocation.take(UploaderTable { total: Some(2), ..table(6, 100) }, start).unwrap();
         assert_eq!((allocation.total(start), allocation.total(start + Duration::from_secs(30))), (2, 2));
+        allocation.take(UploaderTable { total: Some(2), fallback: Some(1), ..table(7, 100) }, start).unwrap();
+        assert_eq!((allocation.total(start), allocation.total(start + Duration::from_secs(30))), (2, 1));
     }
 
     #[test]

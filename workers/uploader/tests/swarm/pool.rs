@@ -107,6 +107,7 @@ async fn peers_are_told_of_it_and_the_pool_holds_it() {
         ttl_seconds: 600,
         unnamed: 0,
         unnamed_bittorrent: 0,
+        capacity: 0,
         rates: vec![PoolRate { bittorrent, ..rate.clone() }],
     };
     let operator = tracker.operator();
@@ -151,7 +152,14 @@ async fn a_table_is_fetched_when_it_is_made() {
     let operator = tracker.operator();
     let mut before = 0.0;
     for generation in 1..4 {
-        let table = PoolTable { generation, ttl_seconds: 600, unnamed: 0, unnamed_bittorrent: 0, rates: Vec::new() };
+        let table = PoolTable {
+            generation,
+            ttl_seconds: 600,
+            unnamed: 0,
+            unnamed_bittorrent: 0,
+            capacity: 0,
+            rates: Vec::new(),
+        };
         operator.put_table("p", &table).await.unwrap();
         let newer = || async {
             let now = uploader.metric("videocloud_uploader_table_generation").await;

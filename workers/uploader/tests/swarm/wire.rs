@@ -239,7 +239,7 @@ impl Stage {
             dithered: false,
         };
         let rates = self.world.contents.iter().enumerate().map(rate).collect();
-        let table = PoolTable { generation, ttl_seconds: 600, unnamed: 0, unnamed_bittorrent: 0, rates };
+        let table = PoolTable { generation, ttl_seconds: 600, unnamed: 0, unnamed_bittorrent: 0, capacity: 0, rates };
         tracker.operator().put_table("p", &table).await.unwrap();
     }
 
