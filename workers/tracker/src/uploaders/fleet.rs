@@ -327,9 +327,9 @@ mod tests {
             assert!(anew.rates == table.rates && anew.generation > table.generation);
         }
         assert_eq!(sums, [1301, 100, 40, 0]);
-        // The table has run out.
+        // The table has run out: the pool's capacity is shared evenly.
         let late = fleet.report("a", &in_cluster("x"), now + Duration::from_secs(20)).unwrap().table;
-        assert_eq!((late.rates.len(), late.ttl_seconds, late.default_rate), (0, 30, 1000));
+        assert_eq!((late.rates.len(), late.ttl_seconds, late.default_rate), (0, 30, 2151 / 4));
     }
 
     #[test]
