@@ -137,9 +137,14 @@ async fn fetch(
     tell(Report::Opened(opened)).await?;
     let Accepted { size } = go.await.map_err(|_| Stop::Dismissed)?;
     let mut reader = Reader { connection, left: Vec::new(), ended: None };
+    let mut ahead = None;
     loop {
         let most = sink.throttle.batch().min(sink.host.bytes.batch()).clamp(LEAST_BATCH, BATCH);
-        let Some(mut pieces) = reader.next(most).await? else {
+        let next = match ahead.take() {
+            Some(next) => next,
+            None => reader.next(most).await,
+        };
+        let Some(mut pieces) = next? else {
             let end = *gate.end.lock().await;
             // Without a length the end of the answer is the end of the content.
             let whole = end == u64::MAX && announced.is_none() && size.is_none();
@@ -155,9 +160,15 @@ async fn fetch(
             let room = end.saturating_sub(position);
             let here: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
             let length = keep_front(&mut pieces, room);
-            if length > 0 {
-                sink.staging.write_pieces_at(position, pieces.clone()).await.map_err(Stop::Store)?;
-            }
+            let write = sink.staging.write_pieces_at(position, pieces.clone());
+            let written = if position + length < *end {
+                let (written, next) = meanwhile(write, reader.next(most)).await;
+                ahead = next;
+                written
+            } else {
+                write.await
+            };
+            written.map_err(Stop::Store)?;
             position += length;
             Wrote { cut: here > length, through: position >= *end }
         };
@@ -172,6 +183,19 @@ async fn fetch(
         tell(Report::Wrote { pieces, wasted: came - kept + unread }).await?;
         if wrote.through {
             return Ok(());
+        }
+    }
+}
+
+/// Waits for the first, and takes what the second gives before that is there. The second is dropped where it waits.
+async fn meanwhile<A, B>(first: impl Future<Output = A>, second: impl Future<Output = B>) -> (A, Option<B>) {
+    tokio::pin!(first, second);
+    let mut early = None;
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut first => return (done, early),
+            came = &mut second, if early.is_none() => early = Some(came),
         }
     }
 }
@@ -193,7 +217,8 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// The next bytes, at most `most`, and those behind them that are there already; `None` at the end of the answer.
+    /// The next bytes, at most `most`, and those behind them that are there already; `None` at the end of the answer. Safe to drop
+    /// and call again: it waits only while it has none.
     async fn next(&mut self, most: usize) -> Result<Option<Vec<Bytes>>, SourceError> {
         let mut pieces = Vec::new();
         let mut length = 0;

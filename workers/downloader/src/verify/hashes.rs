@@ -1,10 +1,6 @@
 //! Every whole-file hash in one reading.
 
-use std::sync::Arc;
-
-use bytes::Bytes;
 use sha2::Digest as _;
-use tokio::task::JoinError;
 use videocloud_protocol::content::ContentHashes;
 use videocloud_protocol::digest::{Algorithm, Digest};
 
@@ -82,7 +78,7 @@ impl Hashes {
     }
 }
 
-/// Hashes under way, each algorithm on a thread of its own.
+/// Hashes under way, the slow algorithms on threads of their own.
 pub(super) struct Running {
     sha256: sha2::Sha256,
     sha1: Option<sha1::Sha1>,
@@ -103,32 +99,27 @@ impl Running {
         }
     }
 
-    /// Takes in the next bytes.
-    ///
-    /// # Errors
-    /// A thread ended: the runtime shuts down.
-    pub(super) async fn update(mut self, pieces: Vec<Bytes>) -> Result<Self, JoinError> {
-        let bytes: Arc<[Bytes]> = pieces.into();
-        let md5 = self.md5.take().map(|hasher| side(hasher, &bytes, |hasher, bytes| hasher.update(bytes)));
-        let ed2k = self.ed2k.take().map(|hasher| side(hasher, &bytes, |hasher, bytes| hasher.update(bytes)));
-        let mut fast = side(self, &bytes, |running, bytes| {
+    /// Takes in the next bytes. Blocking.
+    pub(super) fn update<B: AsRef<[u8]> + Sync>(&mut self, pieces: &[B]) {
+        let Self { sha256, sha1, md5, blake3, ed2k } = self;
+        std::thread::scope(|scope| {
+            if let Some(md5) = md5 {
+                scope.spawn(move || pieces.iter().for_each(|piece| md5.update(piece.as_ref())));
+            }
+            if let Some(ed2k) = ed2k {
+                scope.spawn(move || pieces.iter().for_each(|piece| ed2k.update(piece.as_ref())));
+            }
             // Piece by piece through all of them, while it is in the cache.
-            running.sha256.update(bytes);
-            if let Some(sha1) = &mut running.sha1 {
-                sha1.update(bytes);
+            for piece in pieces.iter().map(AsRef::as_ref) {
+                sha256.update(piece);
+                if let Some(sha1) = sha1 {
+                    sha1.update(piece);
+                }
+                if let Some(blake3) = blake3 {
+                    blake3.update(piece);
+                }
             }
-            if let Some(blake3) = &mut running.blake3 {
-                blake3.update(bytes);
-            }
-        })
-        .await?;
-        if let Some(md5) = md5 {
-            fast.md5 = Some(md5.await?);
-        }
-        if let Some(ed2k) = ed2k {
-            fast.ed2k = Some(ed2k.await?);
-        }
-        Ok(fast)
+        });
     }
 
     pub(super) fn finish(self) -> Hashes {
@@ -142,29 +133,16 @@ impl Running {
     }
 }
 
-/// Feeds a hasher on a thread that may block.
-fn side<H: Send + 'static>(
-    mut hasher: H,
-    pieces: &Arc<[Bytes]>,
-    update: fn(&mut H, &[u8]),
-) -> tokio::task::JoinHandle<H> {
-    let pieces = Arc::clone(pieces);
-    tokio::task::spawn_blocking(move || {
-        pieces.iter().for_each(|piece| update(&mut hasher, piece));
-        hasher
-    })
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn known_answers() {
+    #[test]
+    fn known_answers() {
         let mut running = Running::new(Which::ALL);
         for part in [&b"a"[..], b"b", b"c"] {
-            running = running.update(vec![Bytes::from_static(part)]).await.unwrap();
+            running.update(&[part]);
         }
         let hashes = running.finish();
         assert_eq!(hex::encode(hashes.sha256), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");

@@ -2,8 +2,10 @@
 //! the page cache, most likely) once the hole before it is filled. So little is left to do when the last byte comes.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use videocloud_protocol::digest::Algorithm;
@@ -33,6 +35,8 @@ pub struct Prefix {
 struct Task {
     work: mpsc::Sender<Work>,
     running: JoinHandle<Result<Running, Failure>>,
+    /// Nobody wants the result any more.
+    void: Arc<AtomicBool>,
 }
 
 /// The next bytes to hash.
@@ -90,7 +94,7 @@ impl Prefix {
     /// Begins again from nothing.
     pub(crate) fn reset(&mut self) {
         if let Some(task) = self.task.take() {
-            task.running.abort();
+            task.void.store(true, Ordering::Relaxed);
         }
         self.handed = 0;
     }
@@ -106,9 +110,9 @@ impl Prefix {
         let rest = Work::Stored(self.handed, size);
         // A task that ended early says why when it is waited for.
         let _ = self.start().work.send(rest).await;
-        let Some(Task { work, mut running }) = self.task.take() else { return Err(broken(&"no task")) };
+        let Some(Task { work, running, .. }) = self.task.take() else { return Err(broken(&"no task")) };
         drop(work);
-        let ended = (&mut running).await;
+        let ended = running.await;
         self.reset();
         status.verified(size);
         ended.map_err(|error| broken(&error))?.map(Running::finish)
@@ -117,8 +121,11 @@ impl Prefix {
     fn start(&mut self) -> &Task {
         self.task.get_or_insert_with(|| {
             let (work, orders) = mpsc::channel(WAITING);
-            let running = tokio::spawn(follow(Arc::clone(&self.staging), Running::new(self.which), orders));
-            Task { work, running }
+            let (void, runtime) = (Arc::new(AtomicBool::new(false)), Handle::current());
+            let thread = Thread { staging: Arc::clone(&self.staging), runtime, void: Arc::clone(&void) };
+            let running = Running::new(self.which);
+            let running = tokio::task::spawn_blocking(move || thread.follow(running, orders));
+            Task { work, running, void }
         })
     }
 }
@@ -129,41 +136,43 @@ impl Drop for Prefix {
     }
 }
 
-/// Hashes until nobody hands it any more.
-async fn follow(
+/// What hashes, on a thread of its own: it ends when nobody hands it any more, or when its result is void.
+struct Thread {
     staging: Arc<Staging>,
-    mut running: Running,
-    mut orders: mpsc::Receiver<Work>,
-) -> Result<Running, Failure> {
-    while let Some(work) = orders.recv().await {
-        match work {
-            Work::Bytes(mut pieces) => {
-                // What waits behind them goes the same way to the other thread.
-                let mut next = orders.try_recv().ok();
-                while let Some(Work::Bytes(more)) = &mut next {
-                    pieces.append(more);
-                    next = orders.try_recv().ok();
-                }
-                running = running.update(pieces).await.map_err(|error| broken(&error))?;
-                if let Some(Work::Stored(start, end)) = next {
-                    running = read_back(&staging, running, start, end).await?;
-                }
-            }
-            Work::Stored(start, end) => running = read_back(&staging, running, start, end).await?,
-        }
-    }
-    Ok(running)
+    runtime: Handle,
+    void: Arc<AtomicBool>,
 }
 
-async fn read_back(staging: &Staging, mut running: Running, start: u64, end: u64) -> Result<Running, Failure> {
-    let mut offset = start;
-    while offset < end {
-        let length = usize::try_from((end - offset).min(BLOCK)).unwrap_or_default();
-        let block = staging.read_at(offset, length).await.map_err(|error| stored(&error))?;
-        offset += length as u64;
-        running = running.update(vec![block]).await.map_err(|error| broken(&error))?;
+impl Thread {
+    fn follow(&self, mut running: Running, mut orders: mpsc::Receiver<Work>) -> Result<Running, Failure> {
+        let mut buffer = Vec::new();
+        while let Some(work) = orders.blocking_recv() {
+            match work {
+                Work::Bytes(pieces) => running.update(&pieces),
+                Work::Stored(start, end) => self.read_back(&mut running, &mut buffer, start, end)?,
+            }
+            if self.void.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+        Ok(running)
     }
-    Ok(running)
+
+    fn read_back(&self, running: &mut Running, buffer: &mut Vec<u8>, start: u64, end: u64) -> Result<(), Failure> {
+        let mut offset = start;
+        while offset < end && !self.void.load(Ordering::Relaxed) {
+            let length = usize::try_from((end - offset).min(BLOCK)).unwrap_or_default();
+            buffer.resize(length, 0);
+            if self.staging.read_here(offset, buffer).map_err(|error| stored(&error))? {
+                running.update(&[&buffer]);
+            } else {
+                let block = self.runtime.block_on(self.staging.read_at(offset, length));
+                running.update(&[block.map_err(|error| stored(&error))?]);
+            }
+            offset += length as u64;
+        }
+        Ok(())
+    }
 }
 
 fn broken(error: &dyn std::fmt::Display) -> Failure {

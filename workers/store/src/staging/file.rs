@@ -16,7 +16,11 @@ use std::{
 use bytes::Bytes;
 use nix::{
     fcntl::{FallocateFlags, fallocate},
-    sys::{statvfs::fstatvfs, uio::pwritev},
+    sys::{
+        statfs::{TMPFS_MAGIC, fstatfs},
+        statvfs::fstatvfs,
+        uio::pwritev,
+    },
 };
 
 use crate::Durability;
@@ -105,6 +109,10 @@ impl DataFile {
             return Ok(file.set_len(0)?);
         }
         let length = i64::try_from(size).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
+        // In memory this would take and clear every page, and the first byte would wait for it.
+        if fstatfs(&*file).map_err(io::Error::from)?.filesystem_type() == TMPFS_MAGIC {
+            return Ok(file.set_len(size)?);
+        }
         match fallocate(&*file, FallocateFlags::empty(), 0, length) {
             Ok(()) => Ok(file.set_len(size)?),
             // NFS 3 and some FUSE file systems cannot reserve: the look at the free space above has to do.
@@ -160,6 +168,11 @@ impl DataFile {
         let mut buffer = vec![0; length];
         self.handle().read_exact_at(&mut buffer, offset)?;
         Ok(buffer.into())
+    }
+
+    /// Fills `buffer`. Blocking.
+    pub(crate) fn read_into(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.handle().read_exact_at(buffer, offset)
     }
 
     /// Makes all that was written before the call durable. Blocking.

@@ -56,6 +56,12 @@ impl FsStaging {
         self.area.blocking("read", move |data| data.read_at(offset, length)).await
     }
 
+    /// Fills `buffer`. Blocking.
+    pub(super) fn read_here(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        let read = self.area.data.read_into(offset, buffer);
+        read.map_err(|error| StoreError::io("read", self.area.what(), error))
+    }
+
     pub(super) async fn checkpoint(&self, state: &[u8]) -> Result<()> {
         let size = self.area.blocking("sync", |data| data.sync().and_then(|()| data.len())).await?;
         let header = Header { size: Some(size), ..Header::default() };

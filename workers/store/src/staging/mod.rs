@@ -137,6 +137,18 @@ impl Staging {
         }
     }
 
+    /// Fills `buffer` on this thread, which may block; false where not all bytes may be on this node, so that only
+    /// [`Staging::read_at`] gives them.
+    ///
+    /// # Errors
+    /// As [`Staging::read_at`].
+    pub fn read_here(&self, offset: u64, buffer: &mut [u8]) -> Result<bool> {
+        match &self.backend {
+            Backend::Fs(fs) => fs.read_here(offset, buffer).map(|()| true),
+            Backend::S3(_) => Ok(false),
+        }
+    }
+
     /// Makes everything written before this call durable, then `state`, which [`Staging::load_checkpoint`] of a later
     /// process returns. A crash in between leaves the older state with the older and newer data.
     ///

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ACCEPT_ENCODING, HOST, IF_RANGE, LOCATION, RANGE, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONNECTION, HOST, IF_RANGE, LOCATION, RANGE, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use url::{Position, Url};
 use videocloud_protocol::failure::reason;
 
-use super::connect::{Wire, unreachable_host};
+use super::connect::{Body, Wire, broken, unreachable_host};
 use super::{Shared, head, redirect};
 use crate::schedule::Span;
 use crate::source::{Ask, BoxFuture, Connection, Opened, SourceError};
@@ -23,14 +23,16 @@ pub(super) struct HttpConnection {
     shared: Arc<Shared>,
     wire: Option<Wire>,
     /// Of the answer that is being read, and where it came from.
-    body: Option<(Incoming, Url)>,
+    body: Option<(Body, Url)>,
+    /// The server keeps the connection behind that answer.
+    keeps: bool,
     /// Whole answers are asked for, no ranges.
     plain: bool,
 }
 
 impl HttpConnection {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, wire: None, body: None, plain: false }
+        Self { shared, wire: None, body: None, keeps: false, plain: false }
     }
 
     /// A HEAD request; servers that refuse it are asked for the first byte instead.
@@ -47,7 +49,7 @@ impl HttpConnection {
     async fn request(&mut self, ask: Ask) -> Result<Opened, SourceError> {
         let (answer, url) = self.ask(&Method::GET, &ask).await?;
         let opened = head::judge(host(&url), &ask, answer.status(), answer.headers())?;
-        self.body = Some((answer.into_body(), url));
+        self.take_body(answer, url).await;
         Ok(opened)
     }
 
@@ -58,8 +60,16 @@ impl HttpConnection {
         self.finish_body();
         let (answer, url) = self.hops(&Method::GET, ask, url.clone()).await?;
         let (status, headers) = (answer.status(), answer.headers().clone());
-        self.body = Some((answer.into_body(), url));
+        self.take_body(answer, url).await;
         Ok((status, headers))
+    }
+
+    async fn take_body(&mut self, answer: Response<Incoming>, url: Url) {
+        let Some(wire) = &mut self.wire else { return };
+        let closes =
+            answer.headers().get(CONNECTION).is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"keep-alive"));
+        self.keeps = answer.version() == Version::HTTP_11 && !closes;
+        self.body = Some((wire.body(answer.into_body()).await, url));
     }
 
     fn finish_body(&mut self) {
@@ -169,28 +179,40 @@ impl Connection for HttpConnection {
     fn read(&mut self) -> BoxFuture<'_, Result<Option<Bytes>, SourceError>> {
         Box::pin(async move {
             let (Some((body, url)), Some(wire)) = (&mut self.body, &mut self.wire) else { return Ok(None) };
-            loop {
-                match wire.drive(body.frame()).await {
-                    Some(Ok(frame)) => {
-                        if let Ok(bytes) = frame.into_data()
-                            && !bytes.is_empty()
-                        {
-                            return Ok(Some(bytes));
-                        }
+            let read = match body {
+                Body::Framed(body) => framed(wire, body).await.map_err(|error| unreachable_host(url, &error)),
+                Body::Plain(body) => body.read().await.map_err(|error| broken(url, &error)),
+            };
+            match read {
+                Ok(Some(bytes)) => Ok(Some(bytes)),
+                Ok(None) => {
+                    let ended = self.body.take();
+                    if let Some((Body::Plain(body), _)) = ended
+                        && !(self.keeps && wire.resume(*body).await)
+                    {
+                        self.wire = None;
                     }
-                    Some(Err(error)) => {
-                        let error = unreachable_host(url, &error);
-                        (self.body, self.wire) = (None, None);
-                        return Err(error);
-                    }
-                    None => {
-                        self.body = None;
-                        return Ok(None);
-                    }
+                    Ok(None)
+                }
+                Err(error) => {
+                    (self.body, self.wire) = (None, None);
+                    Err(error)
                 }
             }
         })
     }
+}
+
+/// The next bytes of a body whose parts hyper tells apart.
+async fn framed(wire: &mut Wire, body: &mut Incoming) -> hyper::Result<Option<Bytes>> {
+    while let Some(frame) = wire.drive(body.frame()).await.transpose()? {
+        if let Ok(bytes) = frame.into_data()
+            && !bytes.is_empty()
+        {
+            return Ok(Some(bytes));
+        }
+    }
+    Ok(None)
 }
 
 fn is_redirect(status: StatusCode) -> bool {

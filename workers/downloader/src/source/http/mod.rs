@@ -7,6 +7,7 @@ pub(super) mod connect;
 mod connection;
 mod content_range;
 mod head;
+mod plain;
 mod redirect;
 mod retry_after;
 mod seed;
