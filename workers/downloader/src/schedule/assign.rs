@@ -195,7 +195,8 @@ impl Scheduler {
             let rest = self.rest_of(run).filter(|rest| source.holds(*rest))?;
             let piece = victim.piece(self.grid);
             let eta = run.eta(now, victim.latency(), known, piece);
-            Some(Victim { lane, rest, eta, alone: run.alone, whole: piece.is_some() })
+            let age = now.saturating_sub(run.asked_at).as_secs_f64();
+            Some(Victim { lane, rest, eta, age, alone: run.alone, whole: piece.is_some() })
         });
         let Some(steal) = steal::best(victims, thief, self.grid, &self.settings) else { return false };
         if steal.whole {
