@@ -40,6 +40,10 @@ enum Ill {
     Floods,
     /// It closes the connection in the middle of a block.
     Dies,
+    /// Nothing but its rate: a block each five milliseconds. What it counts is blocks.
+    Slow,
+    /// As corrupt, and no faster than others.
+    Sly,
 }
 
 const ALL: [Ill; 10] = [
@@ -63,10 +67,10 @@ fn peer(ill: Ill, content: Arc<Vec<u8>>, piece: usize) -> (u16, Arc<AtomicUsize>
     let count = Arc::clone(&met);
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            count.fetch_add(1, Ordering::Relaxed);
-            let content = Arc::clone(&content);
+            count.fetch_add(usize::from(ill != Ill::Slow), Ordering::Relaxed);
+            let (content, blocks) = (Arc::clone(&content), Arc::clone(&count));
             // Ends when the other side has had enough.
-            std::thread::spawn(move || drop(talk(stream.unwrap(), ill, &content, piece)));
+            std::thread::spawn(move || drop(talk(stream.unwrap(), ill, &content, piece, &blocks)));
         }
     });
     (port, met)
@@ -76,7 +80,7 @@ fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
     [&(payload.len() as u32 + 1).to_be_bytes()[..], &[kind], payload].concat()
 }
 
-fn talk(mut stream: TcpStream, ill: Ill, content: &[u8], piece: usize) -> std::io::Result<()> {
+fn talk(mut stream: TcpStream, ill: Ill, content: &[u8], piece: usize, blocks: &AtomicUsize) -> std::io::Result<()> {
     let mut shake = [0; 68];
     stream.read_exact(&mut shake)?;
     if ill == Ill::Foreign {
@@ -126,8 +130,15 @@ fn talk(mut stream: TcpStream, ill: Ill, content: &[u8], piece: usize) -> std::i
         let from = word(1) * piece + word(5);
         let mut block = [&message[1..9], &content[from..from + word(9)]].concat();
         served += 1;
-        if ill == Ill::Corrupt && served % 100 == 50 {
+        if ill == Ill::Sly {
+            std::thread::sleep(std::time::Duration::from_millis(4));
+        }
+        if matches!(ill, Ill::Corrupt | Ill::Sly) && served % 100 == 50 {
             block[20] ^= 1;
+        }
+        if ill == Ill::Slow {
+            blocks.fetch_add(1, Ordering::Relaxed);
+            std::thread::sleep(std::time::Duration::from_millis(5));
         }
         if ill == Ill::Dies && served % 7 == 6 {
             let half = frame(7, &block);
@@ -166,6 +177,59 @@ fn no_hostile_peer_spoils_or_holds_a_download() {
     let banned: u32 =
         message.split("; ").find_map(|part| part.strip_suffix(" peers are banned")).unwrap().parse().unwrap();
     assert!(banned >= 5, "{message}");
+}
+
+/// Fetches the torrent in `folder` from `peers`.
+fn fetch_from(folder: &std::path::Path, torrent: &str, peers: &[String], content: &[u8]) {
+    let output = folder.join("fetched");
+    let shown = output.display().to_string();
+    let mut arguments = vec!["--torrent", torrent, "--no-dht", "--encryption", "off", "--output", &shown];
+    arguments.extend(peers.iter().map(String::as_str));
+    let (code, last) = run(&arguments);
+    assert_eq!(code, 0, "{last}");
+    assert!(std::fs::read(&output).unwrap() == content, "the bytes differ");
+    std::fs::remove_file(output).unwrap();
+}
+
+#[test]
+fn several_peers_share_one_long_piece() {
+    let folder = tempfile::tempdir().unwrap();
+    let (content, piece) = (Arc::new(bytes(8, 16 << 20)), 16 << 20);
+    std::fs::write(folder.path().join("a.mp4"), &**content).unwrap();
+    for kind in ["v1", "v2"] {
+        let order = json!({ "root": folder.path(), "name": "a.mp4", "piece": piece, "kind": kind });
+        let torrent = Seeds::start(&order).file(folder.path());
+        let peers: Vec<_> = (0..4).map(|_| peer(Ill::Slow, Arc::clone(&content), piece)).collect();
+        let named = peers.iter().flat_map(|(port, _)| ["--peer".to_owned(), format!("127.0.0.1:{port}")]);
+        fetch_from(folder.path(), &torrent, &named.collect::<Vec<_>>(), &content);
+        let blocks: Vec<usize> = peers.iter().map(|(_, blocks)| blocks.load(Ordering::Relaxed)).collect();
+        assert!(blocks.iter().all(|blocks| *blocks > 1024 / 16), "{kind}: {blocks:?} of 1024 blocks");
+        assert!(blocks.iter().sum::<usize>() < 1024 * 3 / 2, "{kind}: {blocks:?} of 1024 blocks");
+    }
+}
+
+#[test]
+fn who_spoils_pieces_that_several_peers_share_is_found_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let (content, piece) = (Arc::new(bytes(8, 80 << 20)), 16 << 20);
+    std::fs::write(folder.path().join("a.mp4"), &**content).unwrap();
+    let order = json!({
+        "root": folder.path(), "name": "a.mp4", "piece": piece, "kind": "v1", "seeds": 10, "limits": [4_000_000],
+    });
+    let seeds = Seeds::start(&order);
+    let torrent = seeds.file(folder.path());
+    let (liar, met) = peer(Ill::Sly, Arc::clone(&content), piece);
+    let peers = [seeds.peers(), vec!["--peer".to_owned(), format!("127.0.0.1:{liar}")]].concat();
+    let output = folder.path().join("fetched");
+    let mut command = downloader(&["--torrent", &torrent, "--no-dht", "--encryption", "off"]);
+    command.args(&peers).arg("--output").arg(&output).env("RUST_LOG", "videocloud_downloader=info");
+    let done = command.stdout(Stdio::null()).stderr(Stdio::piped()).output().unwrap();
+    let log = String::from_utf8(done.stderr).unwrap();
+    assert!(done.status.success(), "{log}");
+    assert!(std::fs::read(&output).unwrap() == *content, "the bytes differ");
+    assert!(met.load(Ordering::Relaxed) > 0, "the liar was never met");
+    let banned: Vec<&str> = log.lines().filter(|line| line.contains("a peer is banned")).collect();
+    assert!(banned.len() == 1 && banned[0].contains(&format!(":{liar}")), "{log}");
 }
 
 #[test]
@@ -222,8 +286,12 @@ fn a_tracker_leads_to_no_forbidden_address() {
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", peers.len());
     let (naming, named) = server("127.0.0.1:0", [head.into_bytes(), peers].concat());
     let trackers = [redirecting, naming].map(|port| format!("http://127.0.0.1:{port}/announce"));
-    let made = json!({ "root": folder.path(), "name": "a.mp4", "piece": 16 * KIB, "kind": "v1", "trackers": trackers });
-    let torrent = Seeds::start(&made).file(folder.path());
+    let made = json!({ "root": folder.path(), "name": "a.mp4", "piece": 16 * KIB, "kind": "v1" });
+    // Put in by hand, lest the seed that makes the torrent goes where the trackers lead.
+    let tiers = trackers.map(|tracker| format!("l{}:{tracker}e", tracker.len())).concat();
+    let plain = Seeds::start(&made).torrent.clone();
+    let torrent = folder.path().join("a.torrent").display().to_string();
+    std::fs::write(&torrent, [format!("d13:announce-listl{tiers}e").as_bytes(), &plain[1..]].concat()).unwrap();
     let output = folder.path().join("fetched").display().to_string();
     let arguments = ["--torrent", &torrent, "--no-dht", "--output", &output, "--progress-deadline", "3"];
     let forbidden = ["--peer", "127.0.0.3:9", "--dht-node", "127.0.0.2:9"];

@@ -1,4 +1,5 @@
-//! The scheduler in simulated swarms: peers of uneven rate that give whole pieces or nothing, as those of a torrent do.
+//! The scheduler in simulated swarms: peers of uneven rate that give whole pieces or nothing, as those of a torrent do, or parts of
+//! pieces where those are long.
 //! Time is simulated, so what is asserted here does not depend on the machine.
 #![allow(clippy::unwrap_used)]
 
@@ -39,13 +40,14 @@ struct Swarm {
 }
 
 impl Swarm {
-    fn new(rates: &[f64], size: u64, length: u64, seed: u64) -> Self {
+    /// Peers that give `length` bytes at a time of pieces of `piece` bytes.
+    fn new(rates: &[f64], size: u64, (piece, length): (u64, u64), seed: u64) -> Self {
         let mut scheduler = Scheduler::new(Settings::default(), Some(size), SpanSet::default(), seed);
-        scheduler.set_pieces(length, 0);
+        scheduler.set_pieces(piece, 0);
+        let verified = piece == length;
         for id in 0..rates.len() {
             let holds = Some(SpanSet::of(Span::new(0, size)));
-            let spec =
-                SourceSpec { host: format!("p{id}"), priority: 0, lanes: 1, longest: None, holds, verified: true };
+            let spec = SourceSpec { host: format!("p{id}"), priority: 0, lanes: 1, longest: None, holds, verified };
             scheduler.add(SourceId(id as u32), spec, Standing::Active);
         }
         let (rates, debt) = (rates.to_vec(), vec![0.0; rates.len()]);
@@ -129,7 +131,7 @@ impl Swarm {
 
 /// Time over the least there can be.
 fn ratio(rates: &[f64], size: u64, length: u64, seed: u64) -> f64 {
-    Swarm::new(rates, size, length, seed).run() * rates.iter().sum::<f64>() / size as f64
+    Swarm::new(rates, size, (length, length), seed).run() * rates.iter().sum::<f64>() / size as f64
 }
 
 #[test]
@@ -147,6 +149,17 @@ fn slow_peers_with_long_pieces_bring_every_byte_once() {
     let rates = [1e5; 20];
     let found = ratio(&rates, 512 * MIB, 4 * MIB, 2);
     assert!(found < 1.2, "{found:.3} of the least time");
+}
+
+#[test]
+fn peers_that_share_long_pieces_end_together() {
+    let (piece, part) = (16 * MIB, 16 << 10);
+    let uneven = [1e6, 1e6, 2e6, 2e6, 3e6, 3e6, 4e6, 4e6, 5e6, 6e6];
+    for (rates, size, most) in [(&uneven[..], 96 * MIB, 1.1), (&uneven, 16 * MIB, 1.25), (&[1e5; 20], 256 * MIB, 1.05)]
+    {
+        let found = Swarm::new(rates, size, (piece, part), 3).run() * rates.iter().sum::<f64>() / size as f64;
+        assert!(found < most, "{size} bytes: {found:.3} of the least time");
+    }
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Piece hashes at work: a piece counts once it is written, read back and proven; a bad one names who wrote it.
 //!
 //! With one writer that writer lied. With several, what each wrote is remembered by its hash, the piece is fetched again by one
-//! source from end to end, and once it is proven those whose part was another are the liars.
+//! source from end to end, and once it is proven those whose part was another are the liars. Further bad pieces wait for that: of
+//! them only what a liar wrote is fetched again.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -42,6 +43,8 @@ pub(super) enum Judgement {
     Void,
     /// The piece is proven. `liars` gave other bytes for it before.
     Good { span: Span, liars: Vec<SourceId> },
+    /// It is wrong, and another is being fetched again to find out who lies: then it is looked at again.
+    Waits,
     /// It is wrong: to be fetched again, by one source alone if `whole`. `liar` is certain.
     Bad { span: Span, liar: Option<SourceId>, whole: bool },
 }
@@ -55,6 +58,8 @@ pub(super) struct Proof {
     checking: HashMap<u64, u64>,
     epoch: u64,
     suspects: HashMap<u64, Vec<Part>>,
+    /// Bad pieces of several writers that wait until a liar is found by another.
+    deferred: Vec<Span>,
     jobs: JoinSet<Result<Checked, StoreError>>,
 }
 
@@ -68,6 +73,7 @@ impl Proof {
             checking: HashMap::new(),
             epoch: 0,
             suspects: HashMap::new(),
+            deferred: Vec::new(),
             jobs: JoinSet::new(),
         };
         written.iter().for_each(|span| proof.written(span, written, |_| false));
@@ -169,9 +175,24 @@ impl Proof {
         writers.dedup();
         match writers[..] {
             [only] => Judgement::Bad { span, liar: Some(only), whole: self.suspects.contains_key(&index) },
+            _ if !self.suspects.is_empty() && !self.suspects.contains_key(&index) => {
+                self.deferred.push(span);
+                Judgement::Waits
+            }
             _ => {
                 self.suspects.entry(index).or_insert(parts);
                 Judgement::Bad { span, liar: None, whole: true }
+            }
+        }
+    }
+}
+
+impl Proof {
+    /// Queues the pieces that waited for the judgement over another, as far as they are among `done`, once that is there.
+    pub(super) fn resume(&mut self, done: &SpanSet) {
+        if self.suspects.is_empty() {
+            for span in std::mem::take(&mut self.deferred) {
+                self.written(span, done, |_| false);
             }
         }
     }

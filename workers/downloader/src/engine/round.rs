@@ -222,7 +222,7 @@ impl Round<'_> {
     fn judge_piece(&mut self, checked: Checked) {
         let Some(proof) = &mut self.proof else { return };
         match proof.judge(checked, &self.crew.ledger) {
-            Judgement::Void => {}
+            Judgement::Void | Judgement::Waits => {}
             Judgement::Good { span, liars } => {
                 self.scheduler.settle(span);
                 if let [(only, _)] = self.crew.ledger.writers_within(span)[..] {
@@ -235,7 +235,9 @@ impl Round<'_> {
                 if let Some(liar) = liar {
                     self.ban(liar, span);
                 }
-                for (writer, part) in self.crew.ledger.writers_within(span) {
+                // Of several writers most are as a rule innocent.
+                let wasted = if liar.is_some() { self.crew.ledger.writers_within(span) } else { Vec::new() };
+                for (writer, part) in wasted {
                     if let Some(error) = self.crew.ledger.wasted(writer, part.len(), self.scheduler.size()) {
                         self.crew.ledger.failed(writer, error);
                         self.scheduler.set_standing(writer, Standing::Dropped);
@@ -246,6 +248,9 @@ impl Round<'_> {
                     self.scheduler.refetch_whole(span);
                 }
             }
+        }
+        if let Some(proof) = &mut self.proof {
+            proof.resume(self.scheduler.done());
         }
     }
 

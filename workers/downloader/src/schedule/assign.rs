@@ -167,11 +167,11 @@ impl Scheduler {
     }
 
     /// The grid whose whole pieces `id` is given, as long as it is on trial: nothing has shown that it does not lie, and others are
-    /// there who have shown it or may.
+    /// there who have shown it or may. Of pieces longer than a first run the trial itself would take too long.
     fn on_trial(&self, id: SourceId) -> Option<Grid> {
         let source = self.sources.get(&id)?;
         let others = self.sources.iter().any(|(&other, s)| other != id && s.standing == Standing::Active);
-        self.grid.filter(|_| !source.proven && others)
+        self.grid.filter(|grid| !source.proven && others && grid.length <= self.settings.first_run)
     }
 
     /// Takes over what the run that would end last has still to deliver, or its tail, if `id` makes it end sooner.
@@ -195,7 +195,8 @@ impl Scheduler {
             let rest = self.rest_of(run).filter(|rest| source.holds(*rest))?;
             let piece = victim.piece(self.grid);
             let eta = run.eta(now, victim.latency(), known, piece);
-            Some(Victim { lane, rest, eta, alone: run.alone, whole: piece.is_some() })
+            let age = now.saturating_sub(run.asked_at).as_secs_f64();
+            Some(Victim { lane, rest, eta, age, alone: run.alone, whole: piece.is_some() })
         });
         let Some(steal) = steal::best(victims, thief, self.grid, &self.settings) else { return false };
         if steal.whole {

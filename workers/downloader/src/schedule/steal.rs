@@ -17,6 +17,8 @@ pub(super) struct Victim {
     pub(super) rest: Span,
     /// Seconds until it would be done.
     pub(super) eta: f64,
+    /// Seconds since it was asked.
+    pub(super) age: f64,
     /// Its rest is taken whole or not at all.
     pub(super) alone: bool,
     /// It gives whole pieces or nothing.
@@ -47,6 +49,9 @@ pub(super) struct Steal {
 
 /// Below this a victim is relieved of everything: a request for fewer bytes costs more than it brings.
 const MIN_KEPT: u64 = 4 << 10;
+
+/// Who writes a long piece alone keeps it for so many seconds at least.
+const LEFT_IN_PEACE: f64 = 15.0;
 
 /// The steal that helps most, if one saves at least the least gain.
 pub(super) fn best(
@@ -97,7 +102,10 @@ fn steal(victim: Victim, thief: Thief, grid: Option<Grid>, settings: &Settings) 
         // A piece that was partly written by somebody else would have two writers.
         let mixes = thief.trial && !victim.alone && grid.is_some_and(|grid| grid.floor(span.start()) != span.start());
         let steal = Steal { victim: victim.lane, span, whole: kept == 0 };
-        (!mixes).then_some((victim.eta - done.max(left), steal))
+        // Of a long piece with one writer all begins again: rates that seem high for a while would take it from each other for ever.
+        let long = grid.is_some_and(|grid| grid.length > settings.first_run);
+        let hasty = victim.alone && long && victim.age < (4.0 * done).max(LEFT_IN_PEACE);
+        (!mixes && !hasty).then_some((victim.eta - done.max(left), steal))
     });
     judged.max_by(|(a, _), (b, _)| a.total_cmp(b)).filter(|(gain, _)| *gain >= settings.min_gain.as_secs_f64())
 }

@@ -1,6 +1,9 @@
-//! One piece while its blocks come in, and the judgement over it.
+//! One piece while its blocks come in, and the judgement over it; or a part of one, which is judged elsewhere, once all of the piece is
+//! there.
 //!
 //! Blocks stay as they were received, nothing is copied. Hashing follows the blocks as they come in order, while they are warm.
+
+use std::ops::Range;
 
 use bytes::Bytes;
 use sha1::Sha1;
@@ -8,6 +11,7 @@ use sha2::{Digest, Sha256};
 use videocloud_protocol::torrent::merkle::{self, Hash};
 
 use super::plan::{Piece, Proof};
+use crate::schedule::Span;
 
 const BLOCK: u32 = merkle::BLOCK as u32;
 /// Zeros for pads.
@@ -27,6 +31,10 @@ pub struct Stray;
 #[derive(Debug)]
 pub struct Assembly {
     piece: Piece,
+    /// Number of the first block in the piece.
+    first: u32,
+    /// Whether this is all of the piece, so that its hash can be looked at.
+    whole: bool,
     blocks: Vec<Option<Bytes>>,
     missing: usize,
     /// Blocks hashed so far.
@@ -39,8 +47,17 @@ impl Assembly {
     /// Nothing of `piece` is there yet.
     #[must_use]
     pub fn new(piece: Piece) -> Self {
-        let count = piece.length.div_ceil(BLOCK) as usize;
-        Self { piece, blocks: vec![None; count], missing: count, hashed: 0, sha1: Sha1::new(), leaves: Vec::new() }
+        let all = 0..piece.length.div_ceil(BLOCK);
+        Self { whole: true, ..Self::part(piece, all) }
+    }
+
+    /// Blocks `numbers` of `piece` alone, whatever their bytes are.
+    #[must_use]
+    pub fn part(piece: Piece, numbers: Range<u32>) -> Self {
+        let numbers = numbers.start..numbers.end.min(piece.length.div_ceil(BLOCK));
+        let (first, missing) = (numbers.start, numbers.len());
+        let (blocks, leaves) = (vec![None; missing], Vec::new());
+        Self { piece, first, whole: false, blocks, missing, hashed: 0, sha1: Sha1::new(), leaves }
     }
 
     /// The piece.
@@ -49,10 +66,20 @@ impl Assembly {
         &self.piece
     }
 
-    /// Number of blocks.
+    /// Numbers of its blocks in the piece.
     #[must_use]
-    pub fn blocks(&self) -> u32 {
-        u32::try_from(self.blocks.len()).unwrap_or(u32::MAX)
+    pub fn numbers(&self) -> Range<u32> {
+        self.first..self.first.saturating_add(u32::try_from(self.blocks.len()).unwrap_or(u32::MAX))
+    }
+
+    /// The bytes of the file it brings.
+    #[must_use]
+    pub fn content(&self) -> Option<Span> {
+        let Range { start, end } = self.numbers();
+        let (from, to) = (u64::from(start) * u64::from(BLOCK), u64::from(end) * u64::from(BLOCK));
+        let (skip, content) = (u64::from(self.piece.skip), self.piece.content);
+        let at = |byte: u64| content.start() + byte.saturating_sub(skip).min(content.len());
+        Span::new(at(from), at(to))
     }
 
     /// Begin and length of block `number` in the piece, bytes.
@@ -65,7 +92,13 @@ impl Assembly {
     /// Whether block `number` is there.
     #[must_use]
     pub fn has(&self, number: u32) -> bool {
-        self.blocks.get(number as usize).is_some_and(Option::is_some)
+        self.place(number).and_then(|place| self.blocks.get(place)).is_some_and(Option::is_some)
+    }
+
+    /// Whether all of it is there.
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        self.missing == 0
     }
 
     /// Bytes that are there.
@@ -83,7 +116,7 @@ impl Assembly {
         if self.block(number) != (begin, u32::try_from(bytes.len()).unwrap_or(u32::MAX)) || bytes.is_empty() {
             return Err(Stray);
         }
-        let block = self.blocks.get_mut(number as usize).ok_or(Stray)?;
+        let block = self.place(number).and_then(|place| self.blocks.get_mut(place)).ok_or(Stray)?;
         if block.is_none() {
             *block = Some(bytes);
             self.missing -= 1;
@@ -92,8 +125,14 @@ impl Assembly {
         Ok(self.missing == 0)
     }
 
+    fn place(&self, number: u32) -> Option<usize> {
+        number.checked_sub(self.first).map(|place| place as usize)
+    }
+
     fn hash(&mut self) {
-        while let Some(Some(block)) = self.blocks.get(self.hashed) {
+        while self.whole
+            && let Some(Some(block)) = self.blocks.get(self.hashed)
+        {
             match self.piece.proof {
                 Proof::Sha1(_) => self.sha1.update(block),
                 Proof::Merkle { .. } => self.leaves.push(Sha256::digest(block).into()),
@@ -102,7 +141,7 @@ impl Assembly {
         }
     }
 
-    /// The file's bytes of the complete piece, in order.
+    /// The file's bytes of the complete piece or part, in order.
     ///
     /// # Errors
     /// [`BadPiece`] when the piece is not what it should be, or not complete.
@@ -111,23 +150,14 @@ impl Assembly {
         if self.missing > 0 {
             return Err(bad);
         }
-        let right = match self.piece.proof {
-            Proof::Sha1(wanted) => {
-                let mut pad = (self.piece.hashed - self.piece.length) as usize;
-                while pad > 0 {
-                    let part = pad.min(ZEROS.len());
-                    self.sha1.update(&ZEROS[..part]);
-                    pad -= part;
-                }
-                <[u8; 20]>::from(self.sha1.finalize()) == wanted
-            }
-            Proof::Merkle { root, blocks } => merkle::root(self.leaves, blocks, [0; 32]) == root,
-        };
+        let right = !self.whole || self.judge();
         if !right {
             return Err(bad);
         }
-        let mut skip = self.piece.skip as usize;
-        let mut left = usize::try_from(self.piece.content.len()).unwrap_or(usize::MAX);
+        let Some(kept) = self.content() else { return Ok(Vec::new()) };
+        let begin = u64::from(self.first) * u64::from(BLOCK);
+        let mut skip = usize::try_from(u64::from(self.piece.skip).saturating_sub(begin)).unwrap_or(usize::MAX);
+        let mut left = usize::try_from(kept.len()).unwrap_or(usize::MAX);
         let mut content = Vec::with_capacity(self.blocks.len());
         for mut block in self.blocks.into_iter().flatten() {
             let cut = skip.min(block.len());
@@ -140,6 +170,22 @@ impl Assembly {
             }
         }
         Ok(content)
+    }
+
+    /// Whether the complete piece has its hash.
+    fn judge(&mut self) -> bool {
+        match self.piece.proof {
+            Proof::Sha1(wanted) => {
+                let mut pad = (self.piece.hashed - self.piece.length) as usize;
+                while pad > 0 {
+                    let part = pad.min(ZEROS.len());
+                    self.sha1.update(&ZEROS[..part]);
+                    pad -= part;
+                }
+                <[u8; 20]>::from(std::mem::take(&mut self.sha1).finalize()) == wanted
+            }
+            Proof::Merkle { root, blocks } => merkle::root(std::mem::take(&mut self.leaves), blocks, [0; 32]) == root,
+        }
     }
 }
 
@@ -198,7 +244,7 @@ mod tests {
                 let piece = plan.piece(index).unwrap();
                 let begin = index as usize * (1 << shift);
                 let mut assembly = Assembly::new(piece);
-                let mut numbers: Vec<u32> = (0..assembly.blocks()).collect();
+                let mut numbers: Vec<u32> = assembly.numbers().collect();
                 if backwards {
                     numbers.reverse();
                 }
@@ -208,7 +254,7 @@ mod tests {
                     let mut bytes = stream[at..at + length as usize].to_vec();
                     bytes[0] ^= u8::from(damage && turn == 0);
                     let complete = assembly.put(from, bytes.into()).unwrap();
-                    prop_assert_eq!(complete, turn as u32 + 1 == assembly.blocks());
+                    prop_assert_eq!(complete, turn as u32 + 1 == assembly.numbers().end);
                 }
                 match assembly.finish() {
                     Ok(content) if !damage => {
@@ -223,6 +269,34 @@ mod tests {
             }
             let wanted = &stream[file.offset as usize..file.end() as usize];
             prop_assert!(damage || found == wanted);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn parts_bring_what_the_whole_would(
+            lengths in proptest::collection::vec(1_u16.., 1..6), which in any::<prop::sample::Index>(), parts in 1_u32..5,
+        ) {
+            let (info, stream) = torrent(&lengths, 1 << 17, false);
+            let plan = Plan::new(Arc::new(info), which.index(lengths.len()), None).unwrap();
+            let mut found = Vec::new();
+            for index in plan.pieces() {
+                let piece = plan.piece(index).unwrap();
+                for first in (0..piece.length.div_ceil(BLOCK)).step_by(parts as usize) {
+                    let mut part = Assembly::part(piece, first..first + parts);
+                    for number in part.numbers() {
+                        let (from, length) = part.block(number);
+                        let at = index as usize * (1 << 17) + from as usize;
+                        part.put(from, Bytes::copy_from_slice(&stream[at..at + length as usize])).unwrap();
+                    }
+                    if let Some(content) = part.content() {
+                        prop_assert_eq!(content.start(), found.len() as u64);
+                        found.extend(part.finish().unwrap().concat());
+                        prop_assert_eq!(content.end(), found.len() as u64);
+                    }
+                }
+            }
+            prop_assert!(found == stream[plan.file().offset as usize..plan.file().end() as usize]);
         }
     }
 

@@ -1,4 +1,5 @@
-//! A peer as the engine asks it: a [`Source`] whose one lane hands orders to the peer's task and gets verified pieces back.
+//! A peer as the engine asks it: a [`Source`] whose one lane hands orders to the peer's task and gets verified
+//! pieces back, or parts of pieces that are too long for one peer.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -28,6 +29,8 @@ pub(super) struct PeerSource {
     pub(super) address: SocketAddr,
     pub(super) size: u64,
     pub(super) commands: mpsc::Sender<Fetch>,
+    /// It gives whole pieces, each of which has its hash.
+    pub(super) verified: bool,
 }
 
 impl Source for PeerSource {
@@ -40,7 +43,7 @@ impl Source for PeerSource {
     }
 
     fn manner(&self) -> Manner {
-        Manner { lanes: Some(1), longest: None, verified: true }
+        Manner { lanes: Some(1), longest: None, verified: self.verified }
     }
 
     fn connect(&self) -> Box<dyn Connection> {

@@ -2,10 +2,11 @@
 //!
 //! [`Torrent`] is the [`Discovery`](crate::discover::Discovery) of one torrent or magnet link: it finds peers, learns what the
 //! content is, and hands each peer that gives something to the engine as a [`Source`](crate::source::Source) that delivers verified
-//! pieces only. What is said with a peer is decided in [`session`] (pure); sockets are at the edge, in `wire` and `peer`. Every
+//! pieces, or parts of pieces that are too long for one peer. What is said with a peer is decided in [`session`] (pure); sockets are at the edge, in `wire` and `peer`. Every
 //! address, whoever names it, goes through the same policy as a link's host. Nothing is uploaded and nobody is listened to.
 
 pub mod dht;
+mod fault;
 mod lane;
 mod link;
 mod metadata;
@@ -22,6 +23,7 @@ mod wire;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+pub use fault::PeerFault;
 pub use link::TorrentLink;
 pub use swarm::{Named, Options, Torrent};
 /// What is said on the wire.

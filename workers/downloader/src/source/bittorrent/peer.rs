@@ -13,18 +13,22 @@ use tokio_util::sync::CancellationToken;
 use videocloud_protocol::failure::reason;
 use videocloud_protocol::torrent::InfoHash;
 
+use super::fault::PeerFault;
 use super::handshake::{Handshake, PeerId};
 use super::lane::{Delivery, Fetch, PeerSource};
 use super::message::Message;
-use super::session::{Event, PeerFault, Session};
+use super::session::{Event, Session};
 use super::wire::{self, Encryption, READ, Wire, WireError};
 use crate::discover::{Find, FindId, Found};
 use crate::schedule::Span;
 use crate::source::SourceError;
 use crate::torrent::Plan;
 
-/// Verified pieces that wait for the lane; further ones are not begun.
+/// Verified pieces that wait for the lane, and parts that do; further ones are not begun.
 const READY: usize = 2;
+const READY_PARTS: usize = 8;
+/// Parts that wait are put together up to so many bytes.
+const LUMP: u64 = 256 << 10;
 /// Verified pieces that nobody takes for this long are dropped, with their order.
 const ABANDONED: Duration = Duration::from_secs(10);
 /// Least time between two words about what the peer holds.
@@ -39,6 +43,8 @@ pub(super) struct Club {
     pub(super) plan: Arc<Plan>,
     pub(super) peer: PeerId,
     pub(super) encryption: Encryption,
+    /// Peers give parts of pieces, which the engine judges.
+    pub(super) parts: bool,
     /// Room for pieces under way, KiB.
     pub(super) room: Arc<Semaphore>,
     pub(super) finds: mpsc::Sender<Find>,
@@ -128,6 +134,7 @@ impl Peer {
         let begun = Instant::now();
         let (handle, commands) = mpsc::channel(1);
         let session = Session::new(Arc::clone(&club.plan), Duration::ZERO, wire.theirs.fast, wire.theirs.extended);
+        let session = session.by_parts(club.parts);
         Self {
             club,
             address,
@@ -213,7 +220,7 @@ impl Peer {
         if !self.ready.is_empty() && self.ready_since.elapsed() > ABANDONED {
             self.abandon();
         }
-        if self.order.is_some() && self.ready.len() < READY {
+        if self.order.is_some() && self.ready.len() < if self.club.parts { READY_PARTS } else { READY } {
             let room = &self.club.room;
             let mut starved = false;
             self.session.fill(now, |bytes| {
@@ -240,7 +247,7 @@ impl Peer {
                         self.ready_since = Instant::now();
                     }
                     if self.order.is_some() {
-                        self.ready.push_back(Delivery { content, bytes, room: Some(room) });
+                        put(&mut self.ready, Delivery { content, bytes, room: Some(room) });
                     }
                 }
                 // The lane sees the end of its channel before the end of its span.
@@ -291,7 +298,9 @@ impl Peer {
                     None => self.address.to_string(),
                 };
                 tracing::debug!(peer = %label, bytes = holds.total(), "a peer gives");
-                let source = PeerSource { address: self.address, size: self.club.plan.file().length, commands };
+                let verified = !self.club.parts;
+                let source =
+                    PeerSource { address: self.address, size: self.club.plan.file().length, commands, verified };
                 Find::Source(Found { id: self.id, label, source: Arc::new(source), holds: Some(holds), priority: 0 })
             }
             None => Find::Holds { source: self.id, holds },
@@ -332,6 +341,23 @@ impl Peer {
             let _ = self.club.finds.send(Find::Gone { source: self.id, reason: error }).await;
         }
         end
+    }
+}
+
+/// Puts a delivery behind the others, in one with the last where both are short.
+fn put(ready: &mut VecDeque<Delivery>, next: Delivery) {
+    if let Some(last) = ready.back_mut().filter(|last| last.content.len() + next.content.len() <= LUMP)
+        && let Some(both) = Span::new(last.content.start(), next.content.end())
+        && last.content.end() == next.content.start()
+    {
+        last.content = both;
+        last.bytes.extend(next.bytes);
+        match (&mut last.room, next.room) {
+            (Some(room), Some(more)) => room.merge(more),
+            (room, more) => *room = room.take().or(more),
+        }
+    } else {
+        ready.push_back(next);
     }
 }
 

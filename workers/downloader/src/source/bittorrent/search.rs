@@ -266,13 +266,19 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Speaks to peers until told to stop.
-    pub(super) async fn gather(&mut self, plan: Arc<Plan>, finds: mpsc::Sender<Find>, stop: &CancellationToken) {
+    /// Speaks to peers until told to stop. They give `parts` of pieces, or whole ones.
+    pub(super) async fn gather(
+        &mut self,
+        plan: Arc<Plan>,
+        parts: bool,
+        finds: mpsc::Sender<Find>,
+        stop: &CancellationToken,
+    ) {
         let room = ROOM.max(2 * plan.info().piece_length() / 1024);
         let room = Arc::new(Semaphore::new(usize::try_from(room).unwrap_or(Semaphore::MAX_PERMITS)));
         let (peer, encryption) = (self.torrent.peer, self.torrent.options.encryption);
         let exchanged = self.named.clone();
-        let club = Arc::new(Club { plan, peer, encryption, room, finds: finds.clone(), exchanged });
+        let club = Arc::new(Club { plan, peer, encryption, parts, room, finds: finds.clone(), exchanged });
         let mut peers: JoinSet<(FindId, SocketAddr, PeerEnd)> = JoinSet::new();
         loop {
             while peers.len() < PEERS

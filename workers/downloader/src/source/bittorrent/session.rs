@@ -1,7 +1,8 @@
 //! What is said with one peer after the handshake: a state machine, messages in, messages and events out.
 //!
 //! The peer is asked for the pieces of one order after another, in order, with as many requests waiting as its rate is good for. A
-//! piece counts when its hash holds; a piece that came from this peer alone and does not is the end of it. No socket and no clock
+//! piece counts when its hash holds; a piece that came from this peer alone and does not is the end of it. Where pieces are so long
+//! that several peers share one, a session by parts asks for no more than its order says, and others judge the bytes. No socket and no clock
 //! is touched here. Nothing is uploaded: this client keeps its peers choked, and seeds do not mind.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -13,9 +14,10 @@ use bytes::{Bytes, BytesMut};
 
 use super::bits::Bits;
 use super::extension::{self, Abilities, Metadata};
-use super::message::{Block, Message, MessageError};
+use super::fault::{BLOCK_TIMEOUT, MAY_WASTE, PeerFault, SILENCE};
+use super::message::{Block, Message};
 use crate::schedule::{Span, SpanSet, Time};
-use crate::torrent::{Assembly, Plan};
+use crate::torrent::{Assembly, Piece, Plan};
 
 /// Requests that wait at first and at least.
 const SHALLOW: usize = 16;
@@ -23,46 +25,17 @@ const SHALLOW: usize = 16;
 const QUEUE: u32 = 250;
 /// How much of a peer's rate is asked for ahead.
 const AHEAD: Duration = Duration::from_secs(2);
-/// A peer that is asked and gives no whole block for this long is dropped (slowloris, dead).
-const BLOCK_TIMEOUT: Duration = Duration::from_secs(30);
-/// A peer that says nothing at all for this long is dropped.
-const SILENCE: Duration = Duration::from_secs(180);
 /// Something is said at least this often.
 const KEEP_ALIVE: Duration = Duration::from_secs(90);
-/// Bytes of pieces that a peer may begin and then not finish.
-const MAY_WASTE: u64 = 64 << 20;
 /// Most pieces a peer may name as allowed while it chokes.
 const MAX_ALLOWED: usize = 64;
-
-/// Why a peer is not spoken to any more.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PeerFault {
-    /// Its bytes are no messages.
-    #[error("it sent {0}")]
-    Message(#[from] MessageError),
-    /// It broke the protocol.
-    #[error("it sent {0}")]
-    Protocol(&'static str),
-    /// A piece it sent does not have its hash.
-    #[error("piece {0} that it sent does not have its hash")]
-    Corrupt(u32),
-    /// It was asked and did not give a block in time.
-    #[error("it gave no block for {} s", BLOCK_TIMEOUT.as_secs())]
-    Snubbed,
-    /// It took back what it had promised too often, in the midst of pieces.
-    #[error("it gave more than {} MiB of pieces that it then did not finish", MAY_WASTE >> 20)]
-    Wasteful,
-    /// It said nothing.
-    #[error("it said nothing for {} s", SILENCE.as_secs())]
-    Silent,
-}
 
 /// What a session tells. `P` stands for the room a piece takes; it is given back when the piece is dropped.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event<P> {
     /// What it can give changed.
     Holds,
-    /// Verified bytes of the file, those of the order from its begin on.
+    /// Bytes of the file, those of the order from its begin on; verified but of a session by parts.
     Piece {
         /// Where they lie.
         content: Span,
@@ -90,6 +63,12 @@ struct Active<P> {
     room: P,
 }
 
+impl<P> Active<P> {
+    fn brings(&self, index: u32, number: u32) -> bool {
+        self.assembly.piece().index == index && self.assembly.numbers().contains(&number)
+    }
+}
+
 /// See the module documentation.
 #[derive(Debug)]
 pub struct Session<P> {
@@ -102,8 +81,10 @@ pub struct Session<P> {
     interested: bool,
     allowed: BTreeSet<u32>,
     abilities: Abilities,
-    /// Pieces to begin: from, to.
-    order: Option<(u32, u32)>,
+    /// What is still to be begun.
+    order: Option<Span>,
+    /// Parts of pieces are fetched, which somebody else judges.
+    parts: bool,
     active: VecDeque<Active<P>>,
     waiting: usize,
     depth: usize,
@@ -137,6 +118,7 @@ impl<P> Session<P> {
             allowed: BTreeSet::new(),
             abilities: Abilities::default(),
             order: None,
+            parts: false,
             active: VecDeque::new(),
             waiting: 0,
             depth: SHALLOW,
@@ -160,6 +142,12 @@ impl<P> Session<P> {
             session.say(now, &Message::Extended { id: 0, payload: extension::hello(exchange).into() });
         }
         session
+    }
+
+    /// The same session, but what it brings are parts of pieces, and nothing is known of whether they are right.
+    #[must_use]
+    pub fn by_parts(self, parts: bool) -> Self {
+        Self { parts, ..self }
     }
 
     /// Bytes to be sent; whoever sends them takes them out.
@@ -252,8 +240,7 @@ impl<P> Session<P> {
     /// Replaces the order: the pieces that hold `span`, in order. Requests of the order before are cancelled.
     pub fn fetch(&mut self, now: Time, span: Span) {
         self.stop(now);
-        let pieces = self.plan.pieces_of(span);
-        self.order = Some((pieces.start, pieces.end));
+        self.order = Some(span);
         self.block_at = now;
     }
 
@@ -281,7 +268,7 @@ impl<P> Session<P> {
         while self.waiting < depth {
             let able = |active: &&mut Active<P>| {
                 let index = active.assembly.piece().index;
-                let open = !active.again.is_empty() || active.next < active.assembly.blocks();
+                let open = !active.again.is_empty() || active.next < active.assembly.numbers().end;
                 open && (!self.choked || self.allowed.contains(&index))
             };
             if let Some(active) = self.active.iter_mut().find(able) {
@@ -300,21 +287,35 @@ impl<P> Session<P> {
                 self.waiting += 1;
                 continue;
             }
-            let Some((next, end)) = self.order.filter(|(next, end)| next < end) else { return };
+            let Some(order) = self.order else { return };
+            let next = self.plan.pieces_of(order).start;
             let may = self.has.has(next) && (!self.choked || self.allowed.contains(&next));
-            let Some(piece) = self.plan.piece(next).filter(|_| may) else {
+            let Some(assembly) = self.plan.piece(next).filter(|_| may).map(|piece| self.assembly(piece, order)) else {
                 if self.active.is_empty() {
                     self.order = None;
                     self.events.push_back(Event::Broken);
                 }
                 return;
             };
-            let Some(room) = room(piece.length) else { return };
-            self.order = Some((next + 1, end));
-            let assembly = Assembly::new(piece);
+            let numbers = assembly.numbers();
+            let Some(room) = room(u32::try_from(numbers.len()).unwrap_or(u32::MAX).saturating_mul(BLOCK)) else {
+                return;
+            };
+            self.order = assembly.content().and_then(|content| Span::new(content.end(), order.end()));
             let (asked, again) = (BTreeSet::new(), BTreeSet::new());
-            self.active.push_back(Active { assembly, next: 0, asked, again, room });
+            self.active.push_back(Active { assembly, next: numbers.start, asked, again, room });
         }
+    }
+
+    /// What is fetched next of `piece`, which holds the begin of `order`.
+    fn assembly(&self, piece: Piece, order: Span) -> Assembly {
+        if !self.parts {
+            return Assembly::new(piece);
+        }
+        let at = u64::from(piece.skip) + order.start().saturating_sub(piece.content.start());
+        let first = u32::try_from(at / u64::from(BLOCK)).unwrap_or(u32::MAX);
+        // A block: what a slow peer gives shows as soon as it can.
+        Assembly::part(piece, first..first.saturating_add(1))
     }
 
     /// Judges silence, and keeps the connection alive.
@@ -386,8 +387,8 @@ impl<P> Session<P> {
             self.excused = self.excused.saturating_sub(block.length.into());
             return Ok(());
         }
-        let found = self.active.iter_mut().find(|active| active.assembly.piece().index == block.index);
         let number = block.begin / BLOCK;
+        let found = self.active.iter_mut().find(|active| active.brings(block.index, number));
         let Some(active) = found.and_then(|active| active.asked.remove(&number).then_some(active)) else {
             return Ok(());
         };
@@ -409,10 +410,8 @@ impl<P> Session<P> {
     fn block(&mut self, now: Time, index: u32, begin: u32, data: Bytes) -> Result<(), PeerFault> {
         let number = begin / BLOCK;
         let length = data.len() as u64;
-        let place = self.active.iter().position(|active| active.assembly.piece().index == index);
-        let active = place.and_then(|place| self.active.get_mut(place));
-        let active = active.and_then(|active| active.asked.remove(&number).then_some(active));
-        let (Some(active), Some(place)) = (active, place) else {
+        let active = self.active.iter_mut().find(|active| active.brings(index, number));
+        let Some(active) = active.and_then(|active| active.asked.remove(&number).then_some(active)) else {
             // Cancelled and sent cross each other; more than that is flooding.
             self.settles(Block { index, begin, length: u32::try_from(length).unwrap_or(u32::MAX) });
             self.excused = self.excused.checked_sub(length).ok_or(PeerFault::Protocol("blocks nobody asked for"))?;
@@ -423,12 +422,12 @@ impl<P> Session<P> {
         self.blocks += 1;
         self.window.1 += length;
         self.depth += 1;
-        let complete =
-            active.assembly.put(begin, data).map_err(|_| PeerFault::Protocol("a block of another length"))?;
-        if complete && let Some(done) = self.active.remove(place) {
-            let content = done.assembly.piece().content;
+        active.assembly.put(begin, data).map_err(|_| PeerFault::Protocol("a block of another length"))?;
+        // In order, in whichever they came.
+        while let Some(done) = self.active.pop_front_if(|first| first.assembly.is_complete()) {
+            let content = done.assembly.content();
             let bytes = done.assembly.finish().map_err(|bad| PeerFault::Corrupt(bad.0))?;
-            self.events.push_back(Event::Piece { content, bytes, room: done.room });
+            self.events.extend(content.map(|content| Event::Piece { content, bytes, room: done.room }));
         }
         Ok(())
     }

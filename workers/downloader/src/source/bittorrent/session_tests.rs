@@ -11,8 +11,9 @@ use sha1::{Digest, Sha1};
 use videocloud_protocol::torrent::Info;
 use videocloud_protocol::torrent::bencode::{Value, dict};
 
+use super::fault::PeerFault;
 use super::message::{Block, Message};
-use super::session::{Event, PeerFault, Session};
+use super::session::{Event, Session};
 use crate::schedule::{Span, Time};
 use crate::torrent::Plan;
 
@@ -229,4 +230,28 @@ fn a_cancelled_request_is_rejected_and_asked_again() {
     again.iter().for_each(|block| session.on(Time::ZERO, piece(&data, *block)).unwrap());
     let pieces = std::iter::from_fn(|| session.event()).filter(|event| matches!(event, Event::Piece { .. })).count();
     assert_eq!(pieces, 5);
+}
+
+#[test]
+fn a_session_by_parts_asks_for_no_more_than_its_order_and_judges_nothing() {
+    let (plan, mut data) = torrent(3 * PIECE + 500);
+    let wanted = span(PIECE + 20_000, 3 * PIECE + 100);
+    data[2 * PIECE] ^= 1;
+    let mut session = open(&plan).by_parts(true);
+    session.fetch(Time::ZERO, wanted);
+    session.fill(Time::ZERO, |_| Some(()));
+    let asked = said(&mut session);
+    assert_eq!(asked.len(), 2 + 3 + 1);
+    for message in asked {
+        let Message::Request(block) = message else { unreachable!("{message:?}") };
+        session.on(Time::ZERO, piece(&data, block)).unwrap();
+    }
+    let mut position = wanted.start();
+    while let Some(event) = session.event() {
+        let Event::Piece { content, bytes, .. } = event else { unreachable!("{event:?}") };
+        assert!(content.start() <= position && position < content.end());
+        assert_eq!(bytes.concat(), data[content.start() as usize..content.end() as usize]);
+        position = content.end();
+    }
+    assert!(position >= wanted.end());
 }

@@ -23,6 +23,9 @@ use crate::torrent::{Plan, Proof, file_url, select};
 /// Priority of a web seed among sources that were not measured.
 const WEB_SEED: i32 = 90;
 
+/// Pieces up to this length come whole from one peer, bytes: it proves them before they are written.
+const LONG: u64 = 2 << 20;
+
 /// Most HTTP seeds of one torrent.
 const MAX_HTTP_SEEDS: usize = 20;
 
@@ -131,6 +134,7 @@ impl Torrent {
         self.left.store(plan.file().length, Ordering::Relaxed);
         self.size.store(plan.file().length, Ordering::Relaxed);
         let description = self.describe(&plan, index)?;
+        let parts = description.pieces.as_ref().is_some_and(|pieces| shares(pieces));
         if finds.send(Find::Description(description)).await.is_err() {
             return Ok(());
         }
@@ -139,7 +143,7 @@ impl Torrent {
             // Nobody listens any more when the download has ended.
             let _ = finds.send(Find::Source(seed)).await;
         }
-        search.gather(plan, finds, stop).await;
+        search.gather(plan, parts, finds, stop).await;
         Ok(())
     }
 
@@ -192,6 +196,12 @@ impl Torrent {
             ..Description::default()
         })
     }
+}
+
+/// Whether several peers give parts of one piece: it is long, and the engine can judge each.
+fn shares(pieces: &Pieces) -> bool {
+    let ends = [0, pieces.count().saturating_sub(1)];
+    pieces.length() > LONG && ends.into_iter().all(|index| pieces.decidable(index))
 }
 
 /// What follows a file in the stream that pieces are cut from.
