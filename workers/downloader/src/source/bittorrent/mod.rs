@@ -2,8 +2,9 @@
 //!
 //! [`Torrent`] is the [`Discovery`](crate::discover::Discovery) of one torrent or magnet link: it finds peers, learns what the
 //! content is, and hands each peer that gives something to the engine as a [`Source`](crate::source::Source) that delivers verified
-//! pieces, or parts of pieces that are too long for one peer. What is said with a peer is decided in [`session`] (pure); sockets are at the edge, in `wire` and `peer`. Every
-//! address, whoever names it, goes through the same policy as a link's host. Nothing is uploaded and nobody is listened to.
+//! pieces, or parts of pieces that are too long for one peer. What is said with a peer is decided in [`session`] (pure); sockets are
+//! at the edge, in `wire` and `peer`. Every address, whoever names it, goes through the same policy as a link's host. Nothing is
+//! uploaded and nobody is listened to.
 
 pub mod dht;
 mod fault;
