@@ -22,6 +22,7 @@ use super::throttle::Throttle;
 use super::trust::Trust;
 use super::{Fetched, Order, Way, stored};
 use crate::schedule::{Fault, Scheduler, SourceId, SpanSet, Standing};
+use crate::source::SourceError;
 use crate::verify::{self, Verdict};
 
 /// Times the content behind one source may change before it is given up.
@@ -326,8 +327,15 @@ impl<'a> Download<'a> {
         })
     }
 
-    pub(super) fn no_source_left(&self) -> Failure {
-        let failures: Vec<_> = self.crew.ledger.iter().filter_map(|(_, account)| account.failure.as_ref()).collect();
+    pub(super) fn no_source_left(&mut self) -> Failure {
+        let known = |crew: &Crew| -> Vec<SourceError> {
+            crew.ledger.iter().filter_map(|(_, account)| account.failure.clone()).collect()
+        };
+        let mut failures = known(&self.crew);
+        self.crew.ledger.close_discoveries();
+        if failures.is_empty() {
+            failures = known(&self.crew);
+        }
         let Some(first) = failures.first() else {
             let refused = self.order.refused.first();
             let word = refused.and_then(|report| report.reason.as_deref()).unwrap_or(reason::UNREACHABLE);

@@ -198,6 +198,22 @@ impl Ledger {
         }
     }
 
+    /// The download ends for want of sources: discoveries fail for what those did wrong whom they found, or for having found nobody.
+    pub(super) fn close_discoveries(&mut self) {
+        for id in self.ids() {
+            let found = self.accounts.iter().filter(|account| account.parent == Some(id));
+            let failure = found.filter_map(|account| account.failure.clone()).next();
+            let Some(account) = self.get_mut(id).filter(|account| account.failure.is_none()) else { continue };
+            let Some(note) = &account.note else { continue };
+            let nobody = || {
+                let help = "add a tracker, a peer or another link, or try again later";
+                SourceError::transient(reason::UNREACHABLE, format!("nobody gave it ({note}): {help}"))
+            };
+            account.failure = Some(failure.unwrap_or_else(nobody));
+            account.given_up = true;
+        }
+    }
+
     /// What each source did, for reports; sources without a link of their own count for the discovery that found them.
     pub(super) fn reports(&self) -> Vec<SourceReport> {
         let mut reports: Vec<(SourceId, SourceReport)> =
@@ -293,5 +309,23 @@ mod tests {
         ledger.close();
         let reports = ledger.reports();
         assert_eq!((reports[0].state, reports[0].reason.as_deref()), (SourceState::Failed, Some(reason::UNREACHABLE)));
+    }
+
+    #[test]
+    fn a_discovery_fails_for_whom_it_found_or_for_nobody() {
+        let link: Link = "http://a.example/x".parse().unwrap();
+        let mut ledger = Ledger::default();
+        let alone = ledger.add("alone".to_owned(), Some(link.clone()), None);
+        let found = ledger.add("found".to_owned(), Some(link), None);
+        let peer = ledger.add("peer".to_owned(), None, Some(found));
+        for id in [alone, found] {
+            ledger.get_mut(id).unwrap().note = Some("no peer is known".to_owned());
+        }
+        ledger.get_mut(peer).unwrap().failure = Some(SourceError::gone(reason::WRONG_BYTES, "it lied"));
+        ledger.close_discoveries();
+        let said: Vec<_> = ledger.reports().into_iter().map(|report| (report.reason, report.message)).collect();
+        assert_eq!(said[0].0.as_deref(), Some(reason::UNREACHABLE));
+        assert!(said[0].1.as_deref().unwrap().contains("(no peer is known): add a tracker"), "{said:?}");
+        assert_eq!(said[1], (Some(reason::WRONG_BYTES.to_owned()), Some("it lied".to_owned())));
     }
 }
