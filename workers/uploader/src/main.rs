@@ -151,7 +151,9 @@ async fn run(config: Config) -> Result<(), Failure> {
     }
     let reports = standing.map(|standing| {
         let (divided, newest) = tokio::sync::watch::channel(0);
-        owned.spawn(division::follow(Arc::clone(&standing), divided, stopped.clone()));
+        if !own_table {
+            owned.spawn(division::follow(Arc::clone(&standing), divided, stopped.clone()));
+        }
         let reporter = Reporter {
             standing,
             division: newest,

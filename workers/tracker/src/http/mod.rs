@@ -7,6 +7,7 @@ mod bounds;
 mod limiter;
 mod listen;
 mod openapi;
+mod poll;
 mod probes;
 mod problem;
 
@@ -18,4 +19,5 @@ pub(crate) use bounds::name;
 pub use limiter::FailureLimiter;
 pub use listen::{Peer, serve};
 pub use openapi::document;
+pub use poll::Poll;
 pub use problem::Problem;

@@ -4,22 +4,18 @@ use std::time::Duration;
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
 };
 use schemars::SchemaGenerator;
-use serde::Deserialize;
 use videocloud_protocol::{
     ids::ContentId,
     tracker::{AnnounceUrls, IntervalSamples, SamplesAnswer},
 };
 
 use crate::{
-    http::{Access, Api, Operation, Problem, Shared},
+    http::{Access, Api, Operation, Poll, Problem, Shared},
     index::contents,
 };
-
-/// Longest wait for samples, seconds.
-const MAX_WAIT: u64 = 60;
 
 /// Adds the operations.
 pub fn routes(api: Api) -> Api {
@@ -29,7 +25,7 @@ pub fn routes(api: Api) -> Api {
             ("wait", "Seconds to wait for one that is finished, at most 60."),
         ],
         answer: Some(SchemaGenerator::subschema_for::<SamplesAnswer>),
-        timeout: Duration::from_secs(MAX_WAIT + 60),
+        timeout: Poll::MAX_WAIT.saturating_add(Duration::from_secs(60)),
         ..Operation::new("get", "/v1/samples", Access::Operator, "What swarms did in finished intervals.")
     };
     let announce = Operation {
@@ -39,23 +35,12 @@ pub fn routes(api: Api) -> Api {
     api.add(samples, get_samples).add(announce, get_announce)
 }
 
-#[derive(Debug, Deserialize)]
-struct After {
-    #[serde(default)]
-    after: u64,
-    #[serde(default)]
-    wait: u64,
-}
-
-async fn get_samples(
-    State(tracker): State<Shared>,
-    Query(query): Query<After>,
-) -> Result<Json<SamplesAnswer>, Problem> {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(query.wait.min(MAX_WAIT));
+async fn get_samples(State(tracker): State<Shared>, poll: Poll) -> Result<Json<SamplesAnswer>, Problem> {
+    let deadline = tokio::time::Instant::now() + poll.wait();
     let mut newest = tracker.history.newest();
     let intervals = loop {
         newest.borrow_and_update();
-        let intervals = tracker.history.after(query.after);
+        let intervals = tracker.history.after(poll.after);
         if !intervals.is_empty() {
             break intervals;
         }

@@ -4,11 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Extension, Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     http::StatusCode,
 };
 use schemars::SchemaGenerator;
-use serde::Deserialize;
 use serde_json::{Value, json};
 use videocloud_protocol::{
     ids::{TaskId, TaskKind},
@@ -16,10 +15,7 @@ use videocloud_protocol::{
     tracker::Updates,
 };
 
-use crate::http::{Access, Api, Body, Caller, Operation, Problem, Shared};
-
-/// Longest wait of a poll.
-const MAX_WAIT: Duration = Duration::from_secs(60);
+use crate::http::{Access, Api, Body, Caller, Operation, Poll, Problem, Shared};
 
 /// Adds the operations.
 pub fn routes(api: Api) -> Api {
@@ -38,7 +34,7 @@ pub fn routes(api: Api) -> Api {
             ("wait", "Seconds to wait for a change, at most 60."),
         ],
         answer: Some(SchemaGenerator::subschema_for::<Updates>),
-        timeout: MAX_WAIT.saturating_add(Duration::from_secs(15)),
+        timeout: Poll::MAX_WAIT.saturating_add(Duration::from_secs(15)),
         ..Operation::new("get", "/v1/updates", Access::Operator, "Tasks that changed, or will.")
     };
     api.add(progress, put_progress).add(result, put_result).add(forget, delete_task).add(updates, get_updates)
@@ -99,18 +95,6 @@ async fn delete_task(State(tracker): State<Shared>, Path(name): Path<String>) ->
     Ok(Json(json!({})))
 }
 
-#[derive(Debug, Deserialize)]
-struct After {
-    #[serde(default)]
-    after: u64,
-    #[serde(default)]
-    wait: u64,
-}
-
-async fn get_updates(
-    State(tracker): State<Shared>,
-    query: Result<Query<After>, axum::extract::rejection::QueryRejection>,
-) -> Result<Json<Updates>, Problem> {
-    let Query(After { after, wait }) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
-    Ok(Json(super::updates(&tracker, after, Duration::from_secs(wait).min(MAX_WAIT)).await?))
+async fn get_updates(State(tracker): State<Shared>, poll: Poll) -> Result<Json<Updates>, Problem> {
+    Ok(Json(super::updates(&tracker, poll.after, poll.wait()).await?))
 }

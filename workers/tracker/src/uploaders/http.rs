@@ -4,20 +4,16 @@ use std::time::{Duration, Instant};
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     http::StatusCode,
 };
 use schemars::SchemaGenerator;
-use serde::Deserialize;
 use videocloud_protocol::tracker::{DivisionAnswer, UploaderReport, UploaderTable, UploadersAnswer};
 
 use crate::{
-    http::{Access, Api, Body, Operation, Problem, Shared, name},
+    http::{Access, Api, Body, Operation, Poll, Problem, Shared, name},
     swarms::{ServedBytes, millis},
 };
-
-/// Longest wait for another division, seconds.
-const MAX_WAIT: u64 = 60;
 
 /// Adds the operations.
 pub fn routes(api: Api) -> Api {
@@ -32,7 +28,7 @@ pub fn routes(api: Api) -> Api {
             ("wait", "Seconds to wait for another, at most 60."),
         ],
         answer: Some(SchemaGenerator::subschema_for::<DivisionAnswer>),
-        timeout: Duration::from_secs(MAX_WAIT + 10),
+        timeout: Poll::MAX_WAIT.saturating_add(Duration::from_secs(10)),
         ..Operation::new("get", "/v1/uploaders/division", Access::Uploader, "Wait until rates are divided anew.")
     };
     let list = Operation {
@@ -42,19 +38,11 @@ pub fn routes(api: Api) -> Api {
     api.add(report, post_report).add(division, get_division).add(list, get_uploaders)
 }
 
-#[derive(Debug, Deserialize)]
-struct After {
-    #[serde(default)]
-    after: u64,
-    #[serde(default)]
-    wait: u64,
-}
-
 /// A restarted tracker counts from the start again: any other number than the known one is news.
-async fn get_division(State(tracker): State<Shared>, Query(query): Query<After>) -> Json<DivisionAnswer> {
+async fn get_division(State(tracker): State<Shared>, poll: Poll) -> Json<DivisionAnswer> {
     let mut division = tracker.division();
-    let other = division.wait_for(|number| *number != query.after);
-    let waited = tokio::time::timeout(Duration::from_secs(query.wait.min(MAX_WAIT)), other);
+    let other = division.wait_for(|number| *number != poll.after);
+    let waited = tokio::time::timeout(poll.wait(), other);
     // Whatever ended the wait, the number tells.
     let _ = tracker.closing().run_until_cancelled(waited).await;
     let number = *division.borrow();
