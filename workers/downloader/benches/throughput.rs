@@ -2,7 +2,8 @@
 //! `cargo bench -p videocloud-downloader --bench throughput`. Prints a table and writes `target/bench/download.json`.
 //!
 //! Every one writes a file on the same file system, first in memory (`/dev/shm`), then on the disk of the temporary folder;
-//! videocloud computes its SHA-256 as well, in the same time. The rounds alternate, so that what else the machine does meanwhile
+//! videocloud computes its SHA-256 as well, in the same time, so the others are measured with it, too: aria2c by `--checksum`, curl
+//! with `sha256sum` after it. The rounds alternate, so that what else the machine does meanwhile
 //! meets all; the figure is the median round. CPU is what the finished process used, from `/proc/self/stat`.
 //! `VIDEOCLOUD_BENCH_MIB` sets the size, `VIDEOCLOUD_BENCH_ROUNDS` the rounds.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub, dead_code)]
@@ -13,6 +14,7 @@ mod support;
 use std::{fs, path::Path, process::Command, time::Instant};
 
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use support::{bytes, nginx::Nginx};
 
 /// Ticks of `/proc/<pid>/stat` per second (USER_HZ, fixed by the kernel's interface).
@@ -22,35 +24,63 @@ const TICKS: f64 = 100.0;
 struct Way {
     name: &'static str,
     connections: u32,
-    command: fn(&str, &Path, u32) -> Command,
+    command: fn(&Wanted) -> Command,
 }
 
-const WAYS: [Way; 5] = [
+/// What is fetched where to.
+struct Wanted<'a> {
+    url: &'a str,
+    output: &'a Path,
+    connections: u32,
+    sha256: &'a str,
+}
+
+const WAYS: [Way; 8] = [
     Way { name: "videocloud", connections: 1, command: videocloud },
+    Way { name: "aria2c, SHA-256", connections: 1, command: aria2c_hashed },
+    Way { name: "curl, SHA-256", connections: 1, command: curl_hashed },
     Way { name: "aria2c", connections: 1, command: aria2c },
     Way { name: "curl", connections: 1, command: curl },
     Way { name: "videocloud", connections: 8, command: videocloud },
+    Way { name: "aria2c, SHA-256", connections: 8, command: aria2c_hashed },
     Way { name: "aria2c", connections: 8, command: aria2c },
 ];
 
-fn videocloud(url: &str, output: &Path, connections: u32) -> Command {
-    let mut command = support::downloader(&["--source", url, "--connections", &connections.to_string()]);
-    command.arg("--output").arg(output);
+fn videocloud(wanted: &Wanted) -> Command {
+    let mut command = support::downloader(&["--source", wanted.url, "--connections", &wanted.connections.to_string()]);
+    command.arg("--output").arg(wanted.output);
     command
 }
 
-fn aria2c(url: &str, output: &Path, connections: u32) -> Command {
+fn aria2c(wanted: &Wanted) -> Command {
     let mut command = Command::new("aria2c");
-    let count = connections.to_string();
+    let count = wanted.connections.to_string();
     command.args(["--no-conf", "--quiet", "--file-allocation=falloc", "--max-connection-per-server", &count]);
-    command.args(["--split", &count, "--min-split-size=1M", "--dir"]).arg(output.parent().unwrap());
-    command.arg("--out").arg(output.file_name().unwrap()).arg(url);
+    command.args(["--split", &count, "--min-split-size=1M", "--dir"]).arg(wanted.output.parent().unwrap());
+    command.arg("--out").arg(wanted.output.file_name().unwrap()).arg(wanted.url);
     command
 }
 
-fn curl(url: &str, output: &Path, _: u32) -> Command {
+fn aria2c_hashed(wanted: &Wanted) -> Command {
+    let mut command = aria2c(wanted);
+    command.arg(format!("--checksum=sha-256={}", wanted.sha256));
+    command
+}
+
+fn curl(wanted: &Wanted) -> Command {
     let mut command = Command::new("curl");
-    command.args(["--silent", "--fail", "--output"]).arg(output).arg(url);
+    command.args(["--silent", "--fail", "--output"]).arg(wanted.output).arg(wanted.url);
+    command
+}
+
+fn curl_hashed(wanted: &Wanted) -> Command {
+    let mut command = Command::new("sh");
+    command.args([
+        "-c",
+        r#"curl --silent --fail --output "$1" "$2" && echo "$3  $1" | sha256sum --check --status"#,
+        "sh",
+    ]);
+    command.arg(wanted.output).arg(wanted.url).arg(wanted.sha256);
     command
 }
 
@@ -59,16 +89,18 @@ fn main() {
     let (mebibytes, rounds) = (number("VIDEOCLOUD_BENCH_MIB", 1024), number("VIDEOCLOUD_BENCH_ROUNDS", 5));
     let size = mebibytes << 20;
     let server = Nginx::start("sendfile on; tcp_nopush on;");
-    server.put("a.mp4", &bytes(1, size));
-    let url = server.url("a.mp4");
-    println!("{:<8} {:<12} {:>11} {:>10} {:>14}", "output", "client", "connections", "MB/s", "CPU s per GB");
+    let content = bytes(1, size);
+    server.put("a.mp4", &content);
+    let (url, sha256) = (server.url("a.mp4"), hex::encode(Sha256::digest(&content)));
+    drop(content);
+    println!("{:<8} {:<16} {:>11} {:>10} {:>14}", "output", "client", "connections", "MB/s", "CPU s per GB");
     let mut results = Vec::new();
     for (place, folder) in [("memory", tempfile::tempdir_in("/dev/shm")), ("disk", tempfile::tempdir())] {
         let folder = folder.unwrap();
-        for (way, seen) in WAYS.iter().zip(measure(&url, folder.path(), size, rounds)) {
+        for (way, seen) in WAYS.iter().zip(measure(&url, &sha256, folder.path(), size, rounds)) {
             let rate = size as f64 / median(seen.iter().map(|round| round.0));
             let cpu = median(seen.iter().map(|round| round.1)) / (size as f64 / 1e9);
-            println!("{place:<8} {:<12} {:>11} {:>10.0} {cpu:>14.3}", way.name, way.connections, rate / 1e6);
+            println!("{place:<8} {:<16} {:>11} {:>10.0} {cpu:>14.3}", way.name, way.connections, rate / 1e6);
             results.push(json!({
                 "output": place, "client": way.name, "connections": way.connections, "bytesPerSecond": rate,
                 "cpuSecondsPerGigabyte": cpu,
@@ -83,13 +115,14 @@ fn main() {
 }
 
 /// Seconds and CPU seconds of each round of each way, in turns.
-fn measure(url: &str, folder: &Path, size: usize, rounds: usize) -> Vec<Vec<(f64, f64)>> {
+fn measure(url: &str, sha256: &str, folder: &Path, size: usize, rounds: usize) -> Vec<Vec<(f64, f64)>> {
     let mut all: Vec<Vec<(f64, f64)>> = WAYS.iter().map(|_| Vec::new()).collect();
     for round in 0..=rounds {
         for (way, seen) in WAYS.iter().zip(&mut all) {
             let output = folder.join("fetched.mp4");
             let (begun, before) = (Instant::now(), children_cpu());
-            let status = (way.command)(url, &output, way.connections).stdout(std::process::Stdio::null()).status();
+            let wanted = Wanted { url, output: &output, connections: way.connections, sha256 };
+            let status = (way.command)(&wanted).stdout(std::process::Stdio::null()).status();
             let (wall, cpu) = (begun.elapsed().as_secs_f64(), children_cpu() - before);
             assert!(status.unwrap().success(), "{} failed", way.name);
             assert_eq!(fs::metadata(&output).unwrap().len(), size as u64, "{}", way.name);
