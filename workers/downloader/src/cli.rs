@@ -136,7 +136,7 @@ pub(crate) enum Digests {
 pub(crate) enum Order {
     /// Those with the least bandwidth behind them; where every link has everything, from the first to the last.
     Rarest,
-    /// From the first to the last.
+    /// From the first to the last, but that the end, where many files have their index, comes before the middle.
     Playback,
 }
 

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use futures::TryStreamExt;
 use libtorrent::Seeds;
 use serde_json::{Value, json};
 use support::nginx::Nginx;
@@ -62,6 +63,42 @@ fn torrent_files_and_magnets_of_every_kind() {
         assert!(found == files[2].1, "{kind}: the bytes differ by magnet");
         assert_eq!(last["verification"], "PieceHashes", "{kind}: {last}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_proven_can_be_read_while_the_rest_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    let content = bytes(12, 12_000_000);
+    std::fs::write(folder.path().join("a.mp4"), &content).unwrap();
+    let seeds =
+        Seeds::start(&json!({ "root": folder.path(), "name": "a.mp4", "piece": 64 * KIB, "kind": "v1", "seeds": 3 }));
+    let place = format!("file://{}", folder.path().join("store").display());
+    let (torrent, peers) = (seeds.file(folder.path()), seeds.peers());
+    let arguments = ["--no-dht", "--torrent", &torrent, "--store", &place, "--order", "playback", "--limit-rate", "3M"];
+    let mut running = support::start(&with(&arguments, &peers));
+    let store = videocloud_store::Store::open_to_read(&place.parse().unwrap()).unwrap();
+    let staging = folder.path().join("store/staging");
+    let (mut most, mut ends) = (0, std::collections::BTreeSet::new());
+    let status = loop {
+        if let Some(status) = running.try_wait().unwrap() {
+            break status;
+        }
+        let claims = std::fs::read_dir(&staging).into_iter().flatten().flatten();
+        for claim in claims.filter_map(|entry| entry.file_name().to_str()?.parse().ok()) {
+            let Some(there) = store.arriving(&claim).await.unwrap() else { continue };
+            let Some(end) = there.run_from(0) else { continue };
+            // Published meanwhile, perhaps.
+            let Ok(stream) = there.read(most..end).await else { continue };
+            let Ok(read) = stream.try_collect::<Vec<_>>().await else { continue };
+            assert!(read.concat() == content[most as usize..end as usize], "unproven bytes are shown");
+            assert_eq!(there.size(), content.len() as u64);
+            most = end;
+            ends.insert(end);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert!(status.success());
+    assert!(ends.first().is_some_and(|first| *first < content.len() as u64 * 3 / 4), "{ends:?}");
 }
 
 #[test]
@@ -246,4 +283,30 @@ fn an_http_seed_gives_pieces_when_no_peer_does() {
     assert!(found == content, "the bytes differ");
     assert_eq!(last["verification"], "PieceHashes", "{last}");
     assert!(server.requests() > content.len() / (64 * KIB), "one request for each piece, and one in vain");
+}
+
+/// What is no torrent ends the command with a word on what it is, and leaves nothing.
+#[test]
+fn links_to_torrents_that_are_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("fetched").display().to_string();
+    let server = Nginx::start("");
+    let escape: &[u8] = b"d4:infod5:filesld6:lengthi9e4:pathl2:..6:passwdeee4:name1:a12:piece lengthi16384e6:pieces20:\
+        aaaaaaaaaaaaaaaaaaaaee";
+    for (name, bytes, word) in [
+        ("page.torrent", &b"\n<!doctype html><html>please log in</html>"[..], "web page"),
+        ("empty.torrent", b"", "torrent"),
+        ("cut.torrent", b"d4:infod6:length", "torrent"),
+        ("escape.torrent", escape, "torrent"),
+    ] {
+        server.put(name, bytes);
+        let (code, last) = run(&["--no-dht", "--source", &server.url(name), "--output", &output]);
+        assert_eq!(code, 22, "{name}: {last}");
+        assert!(last["message"].as_str().is_some_and(|message| message.contains(word)), "{name}: {last}");
+        assert!(!Path::new(&output).exists(), "{name}");
+    }
+    for magnet in ["magnet:?xt=urn:btih:abc", "magnet:?dn=nothing", "magnet:?xt=urn:btih:"] {
+        let (code, _) = run(&["--no-dht", "--source", magnet, "--output", &output]);
+        assert_eq!(code, 2, "{magnet}");
+    }
 }

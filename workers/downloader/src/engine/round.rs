@@ -19,6 +19,7 @@ use super::crew::{Change, Crew, Word};
 use super::end::{End, Ended};
 use super::lane::{self, Accepted, Gate, Report, Run, Sink};
 use super::proof::{Checked, Judgement, Proof};
+use super::shown::{self, may_show};
 use super::status::{Snapshot, Stage, Status};
 use super::throttle::Throttle;
 use super::trust::Trust;
@@ -32,6 +33,8 @@ use crate::verify::Prefix;
 const QUEUE: usize = 256;
 /// Time between two checkpoints while bytes come: what a kill costs at most, beside the requests in flight.
 const CHECKPOINT: Duration = Duration::from_secs(5);
+/// The same where others read what is there while the rest comes.
+const SHOWN: Duration = Duration::from_secs(2);
 /// Time between two looks at rates for those who watch.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -51,6 +54,8 @@ pub(super) struct Round<'a> {
     pub(super) stop: &'a CancellationToken,
     /// When the last new byte came, in this round or before.
     pub(super) heard: &'a mut Instant,
+    /// Bytes from the first on that others may read.
+    pub(super) leading: &'a mut u64,
 }
 
 struct Lane {
@@ -77,7 +82,8 @@ impl Round<'_> {
         let mut changed = None;
         let mut reserved = false;
         let mut saving = None;
-        let (mut ticks, mut saves) = (interval(TICK), interval(CHECKPOINT));
+        let every = if self.order.shown { SHOWN } else { CHECKPOINT };
+        let (mut ticks, mut saves) = (interval(TICK), interval(every));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         saves.set_missed_tick_behavior(MissedTickBehavior::Delay);
         saves.reset();
@@ -149,12 +155,12 @@ impl Round<'_> {
                         break End::NoProgress;
                     }
                 }
-                saved = ended(&mut saving) => saved?,
+                saved = ended(&mut saving) => *self.leading = saved?,
                 _ = saves.tick(), if saving.is_none() => saving = Some(self.save()),
             }
         };
         if saving.is_some() {
-            ended(&mut saving).await?;
+            *self.leading = ended(&mut saving).await?;
         }
         for (_, lane) in lanes.drain() {
             lane.gate.set(0).await;
@@ -167,7 +173,7 @@ impl Round<'_> {
         }
         self.show(&lanes, 0.0);
         if end != End::Complete {
-            ended(&mut Some(self.save())).await?;
+            *self.leading = ended(&mut Some(self.save())).await?;
         }
         let (size, proven) = (self.scheduler.size(), self.proof.map(|proof| proof.verified).unwrap_or_default());
         let agreed = self.agreement.is_some_and(|agreement| size.is_some_and(|size| agreement.is_complete(size)));
@@ -455,7 +461,8 @@ impl Round<'_> {
         sources.extend(self.order.refused.iter().cloned());
         self.status.update(|now| {
             let stage = if done > 0 { Stage::Downloading } else { Stage::Connecting };
-            *now = Snapshot { stage, done, total: self.scheduler.size(), per_second: rate as u64, sources };
+            let (total, leading) = (self.scheduler.size(), *self.leading);
+            *now = Snapshot { stage, done, total, leading, per_second: rate as u64, sources };
         });
     }
 
@@ -466,7 +473,7 @@ impl Round<'_> {
         if let Some(proven) = proven {
             self.crew.proven(proven);
         }
-        let staging = Arc::clone(self.staging);
-        tokio::spawn(async move { staging.checkpoint(&state).await })
+        let shown = may_show(self.order, self.crew.description.as_ref(), proven);
+        tokio::spawn(shown::save(Arc::clone(self.staging), state, shown, self.order.any_content))
     }
 }

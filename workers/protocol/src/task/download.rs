@@ -127,6 +127,9 @@ pub struct DownloadTask {
     /// Take bytes that are neither video nor audio.
     #[serde(default)]
     pub any_content: bool,
+    /// It is watched while it is fetched: from the first byte to the last, and others may read what is proven.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub while_downloading: bool,
     /// Contents the links are believed to lead to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub known: Vec<KnownContent>,

@@ -15,7 +15,7 @@ use reqwest::{Method, RequestBuilder, Response};
 use tempfile::TempDir;
 use videocloud_protocol::{
     ids::ContentId,
-    publication::{Access, Publication, PublishedRendition},
+    publication::{Access, Original, Publication, PublishedRendition},
     token::TokenKey,
     tracker::Client,
 };
@@ -82,7 +82,12 @@ pub fn publication(clip: &Published, access: Access) -> Publication {
         key: manifest.key,
         run: None,
     });
-    Publication { uid: "uid-1".into(), content: clip.content, access, renditions: renditions.collect() }
+    Publication {
+        uid: "uid-1".into(),
+        original: Original::Content(clip.content),
+        access,
+        renditions: renditions.collect(),
+    }
 }
 
 /// The query of a signed link for `/v/team/holiday/` that is good for an hour.

@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use videocloud_protocol::failure::reason;
@@ -31,7 +32,12 @@ impl<S: Source> TorrentLink<S> {
         if let Some(torrent) = self.torrent.get() {
             return Ok(torrent);
         }
-        let bytes = document(&self.source, MAX_TORRENT_BYTES).await?.into();
+        let bytes: Bytes = document(&self.source, MAX_TORRENT_BYTES).await?.into();
+        if bytes.trim_ascii_start().first() == Some(&b'<') {
+            let message = "what is behind the link is a web page, not a torrent file; open it in a browser, perhaps the file's own link \
+                           is there";
+            return Err(SourceError::gone(reason::PROTOCOL_ERROR, message));
+        }
         let parsed = tokio::task::spawn_blocking(move || Metainfo::parse(&bytes)).await;
         let parsed = parsed.map_err(|error| SourceError::transient(reason::INTERNAL, error.to_string()))?;
         let file = parsed.map_err(|error| SourceError::gone(reason::PROTOCOL_ERROR, error.to_string()))?;
