@@ -1,10 +1,11 @@
-//! The command in swarms of real peers: libtorrent, Transmission, aria2; trackers, the DHT and peers as those who name them.
+//! The command in swarms of real peers: libtorrent, Transmission, aria2, WebTorrent; trackers, the DHT and peers as those who name them.
 #![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub, dead_code)]
 
 #[path = "support/libtorrent.rs"]
 mod libtorrent;
 mod support;
 
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -233,6 +234,33 @@ fn listening(port: u16) {
         assert!(Instant::now() < limit, "nobody listens on {port}");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+#[test]
+fn webtorrent_as_the_only_seed() {
+    let folder = tempfile::tempdir().unwrap();
+    let content = bytes(13, 3_000_000);
+    let path = folder.path().join("a.mp4");
+    std::fs::write(&path, &content).unwrap();
+    let script = "const WebTorrent = require('webtorrent'), fs = require('fs'), [path, to] = process.argv.slice(1)\n\
+        const client = new WebTorrent({ dht: false, lsd: false, utp: false, tracker: false })\n\
+        client.seed(path, { announce: [] }, (torrent) => {\n\
+            fs.writeFileSync(to, torrent.torrentFile)\n\
+            console.log(JSON.stringify({ magnet: torrent.magnetURI, port: client.torrentPort }))\n\
+        })\n";
+    let torrent = folder.path().join("a.torrent").display().to_string();
+    let mut seed = support::node::script(script).arg(&path).arg(&torrent).stdout(Stdio::piped()).spawn().unwrap();
+    // It says first that it cannot speak uTP.
+    let mut lines = BufReader::new(seed.stdout.take().unwrap()).lines();
+    let said: Value = lines.find_map(|line| serde_json::from_str(&line.unwrap()).ok()).unwrap();
+    let peer = format!("127.0.0.1:{}", said["port"]);
+    let (found, last) = fetch(folder.path(), &["--torrent", &torrent, "--peer", &peer]);
+    assert!(found == content, "the bytes differ");
+    assert_eq!(last["verification"], "PieceHashes", "{last}");
+    let (found, _) = fetch(folder.path(), &["--source", said["magnet"].as_str().unwrap(), "--peer", &peer]);
+    assert!(found == content, "the bytes differ by magnet");
+    seed.kill().unwrap();
+    seed.wait().unwrap();
 }
 
 #[test]

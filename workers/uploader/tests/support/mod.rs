@@ -4,6 +4,8 @@ pub mod clip;
 // The store's own: one way to run an S3 server in tests.
 #[path = "../../../store/tests/support/moto.rs"]
 pub mod moto;
+#[path = "../../../store/tests/support/node.rs"]
+pub mod node;
 pub mod process;
 pub mod tools;
 mod tracker;
