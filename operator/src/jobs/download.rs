@@ -62,6 +62,7 @@ fn task(order: DownloadOrder, environment: &Environment) -> DownloadTask {
             progress_deadline_seconds,
             connections_per_host: jobs.connections_per_host,
             bytes_per_second: Some(jobs.download_rate).filter(|rate| *rate > 0),
+            upload_bytes_per_second: jobs.upload_rate,
             shared: jobs.shared(environment.settings.control.max_downloads),
         },
         any_content: false,

@@ -139,6 +139,7 @@ fn task(cli: &Cli, links: Vec<(Link, Option<String>)>) -> Result<DownloadTask, F
             progress_deadline_seconds: cli.progress_deadline,
             connections_per_host: cli.connections,
             bytes_per_second: cli.limit_rate,
+            upload_bytes_per_second: cli.torrents.upload_limit(),
             shared: None,
         },
         any_content: true,

@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use futures::TryStreamExt;
-use libtorrent::Seeds;
+use libtorrent::{Leecher, Seeds};
 use serde_json::{Value, json};
 use support::nginx::Nginx;
 use support::script::Scripted;
@@ -233,6 +233,29 @@ fn listening(port: u16) {
     while std::net::TcpStream::connect(at).is_err() {
         assert!(Instant::now() < limit, "nobody listens on {port}");
         std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A leecher of libtorrent that nobody but this command knows of gets from it what it has got itself.
+#[test]
+fn peers_are_given_what_is_proven_while_the_rest_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    let content = bytes(14, 12_000_000);
+    std::fs::write(folder.path().join("a.mp4"), &content).unwrap();
+    let seeds = Seeds::start(&json!({ "root": folder.path(), "name": "a.mp4", "piece": 64 * KIB, "kind": "v1" }));
+    let torrent = seeds.file(folder.path());
+    for (limit, gives) in [("0", false), ("1G", true)] {
+        let to = folder.path().join(format!("leecher-{limit}"));
+        std::fs::create_dir(&to).unwrap();
+        let mut leecher = Leecher::start(&seeds.torrent, &to);
+        let peer = format!("127.0.0.1:{}", leecher.port);
+        let flags = ["--torrent", &torrent, "--peer", &peer, "--limit-rate", "2M", "--upload-limit", limit];
+        let (found, _) = fetch(folder.path(), &with(&flags, &seeds.peers()));
+        assert!(found == content, "the bytes differ");
+        let got = leecher.bytes();
+        // What came last had no time to be passed on.
+        let expected = if gives { content.len() / 2..content.len() + 1 } else { 0..1 };
+        assert!(expected.contains(&got), "limit {limit}: {got} bytes of {}", content.len());
     }
 }
 

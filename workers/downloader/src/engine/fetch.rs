@@ -15,6 +15,7 @@ use super::agreement::Agreement;
 use super::checkpoint::{self, Earlier};
 use super::crew::{Change, Crew};
 use super::end::{End, Ended};
+use super::lent::Lent;
 use super::proof::Proof;
 use super::round::Round;
 use super::status::{Stage, Status};
@@ -118,7 +119,8 @@ pub(super) struct Download<'a> {
 
 impl<'a> Download<'a> {
     fn open(order: &'a Order, staging: Arc<Staging>, status: &'a Status, stop: &'a CancellationToken) -> Self {
-        let mut crew = Crew::new(order, stop);
+        let held = Lent::new(&staging, order.limits.upload_bytes_per_second);
+        let mut crew = Crew::new(order, held, stop);
         let found = staging.load_checkpoint();
         let by_digest = order.digest.is_some();
         let (size, earlier) = found

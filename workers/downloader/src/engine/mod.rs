@@ -12,6 +12,7 @@ mod fetch;
 mod hosts;
 mod lane;
 mod ledger;
+mod lent;
 mod owners;
 mod proof;
 mod round;

@@ -1,6 +1,6 @@
 //! A torrent behind a link: its file is fetched first, then it is followed like any other.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -9,7 +9,7 @@ use videocloud_protocol::failure::reason;
 use videocloud_protocol::torrent::{MAX_TORRENT_BYTES, Metainfo};
 
 use super::{Named, Network, Options, Torrent};
-use crate::discover::{Discovery, Find, FindId};
+use crate::discover::{Discovery, Find, FindId, Held};
 use crate::schedule::SpanSet;
 use crate::source::{BoxFuture, Source, SourceError, document};
 
@@ -19,13 +19,14 @@ pub struct TorrentLink<S> {
     options: Options,
     network: Network,
     torrent: OnceLock<Torrent>,
+    held: OnceLock<Arc<dyn Held>>,
 }
 
 impl<S: Source> TorrentLink<S> {
     /// The torrent whose file `source` gives.
     #[must_use]
     pub fn new(source: S, options: Options, network: Network) -> Self {
-        Self { source, options, network, torrent: OnceLock::new() }
+        Self { source, options, network, torrent: OnceLock::new(), held: OnceLock::new() }
     }
 
     async fn torrent(&self) -> Result<&Torrent, SourceError> {
@@ -42,7 +43,13 @@ impl<S: Source> TorrentLink<S> {
         let parsed = parsed.map_err(|error| SourceError::transient(reason::INTERNAL, error.to_string()))?;
         let file = parsed.map_err(|error| SourceError::gone(reason::PROTOCOL_ERROR, error.to_string()))?;
         let named = Named::File(Box::new(file));
-        Ok(self.torrent.get_or_init(|| Torrent::new(named, self.options.clone(), self.network.clone())))
+        Ok(self.torrent.get_or_init(|| {
+            let torrent = Torrent::new(named, self.options.clone(), self.network.clone());
+            if let Some(held) = self.held.get() {
+                torrent.lend(Arc::clone(held));
+            }
+            torrent
+        }))
     }
 }
 
@@ -61,6 +68,11 @@ impl<S: Source> Discovery for TorrentLink<S> {
         if let Some(torrent) = self.torrent.get() {
             torrent.banned(source);
         }
+    }
+
+    fn lend(&self, held: Arc<dyn Held>) {
+        // Only the first is used; there is one for a download.
+        let _ = self.held.set(held);
     }
 
     fn verified(&self, holds: &SpanSet) {
