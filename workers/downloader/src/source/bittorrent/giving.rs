@@ -38,12 +38,10 @@ impl Giving {
         Some(Message::Bitfield(ours.bytes()))
     }
 
-    /// Tells of what came since.
-    pub(super) fn tell(&mut self, ours: &Bits, pieces: std::ops::Range<u32>, mut say: impl FnMut(&Message)) {
-        for index in pieces.filter(|index| ours.has(*index)) {
-            if !self.told.has(index) && self.told.set(index, true) {
-                say(&Message::Have(index));
-            }
+    /// Tells of a piece that came since.
+    pub(super) fn tell(&mut self, index: u32, say: impl FnOnce(&Message)) {
+        if !self.told.has(index) && self.told.set(index, true) {
+            say(&Message::Have(index));
         }
     }
 

@@ -13,13 +13,12 @@ use tokio_util::sync::CancellationToken;
 use videocloud_protocol::failure::reason;
 use videocloud_protocol::torrent::{InfoHash, merkle};
 
-use super::bits::Bits;
 use super::fault::PeerFault;
 use super::handshake::{Handshake, PeerId};
 use super::lane::{Delivery, Fetch, PeerSource};
 use super::message::{Block, Message};
 use super::session::{Event, Session};
-use super::sharing::Sharing;
+use super::sharing::{Ours, Sharing};
 use super::wire::{self, Encryption, READ, Wire, WireError};
 use crate::discover::{Find, FindId, Found};
 use crate::schedule::Span;
@@ -134,7 +133,9 @@ struct Peer {
     alive_blocks: u64,
     choked_since: Instant,
     starved: bool,
-    ours: watch::Receiver<Arc<Bits>>,
+    ours: watch::Receiver<Arc<Ours>>,
+    /// Pieces of them it was told of.
+    told_of: usize,
     /// When it was last weighed against the others, and what it had given by then.
     weighed: (Instant, u64),
 }
@@ -145,7 +146,8 @@ impl Peer {
         let (handle, commands) = mpsc::channel(1);
         let mut ours = club.sharing.ours();
         let abilities = (wire.theirs.fast, wire.theirs.extended);
-        let session = Session::new(Arc::clone(&club.plan), Duration::ZERO, abilities, &ours.borrow_and_update());
+        let there = Arc::clone(&ours.borrow_and_update());
+        let session = Session::new(Arc::clone(&club.plan), Duration::ZERO, abilities, &there.bits);
         let session = session.by_parts(club.parts);
         club.sharing.choker().join(id);
         Self {
@@ -166,6 +168,7 @@ impl Peer {
             choked_since: begun,
             starved: false,
             ours,
+            told_of: there.order.len(),
             weighed: (begun, 0),
         }
     }
@@ -275,7 +278,8 @@ impl Peer {
         }
         if self.ours.has_changed().unwrap_or_default() {
             let ours = Arc::clone(&self.ours.borrow_and_update());
-            self.session.tell(now, &ours);
+            self.session.tell(now, ours.order.get(self.told_of..).unwrap_or_default());
+            self.told_of = ours.order.len();
         }
         let (weighed, before) = self.weighed;
         if weighed.elapsed() >= HOLDS_EVERY {

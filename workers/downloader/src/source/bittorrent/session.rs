@@ -252,9 +252,9 @@ impl<P> Session<P> {
         self.giving.wants()
     }
 
-    /// Tells the peer of the pieces of `ours` that it does not know of.
-    pub fn tell(&mut self, now: Time, ours: &Bits) {
-        self.giving.tell(ours, self.plan.pieces(), |message| message.put(&mut self.out));
+    /// Tells the peer of pieces that are there now.
+    pub fn tell(&mut self, now: Time, news: &[u32]) {
+        news.iter().for_each(|index| self.giving.tell(*index, |message| message.put(&mut self.out)));
         self.said_at = now;
     }
 

@@ -275,8 +275,7 @@ fn a_peer_is_given_what_it_was_told_of_while_it_is_not_choked() {
     session.on(Time::ZERO, Message::Interested).unwrap();
     assert!(session.wants());
     session.choke_peer(false);
-    ours.set(2, true);
-    session.tell(Time::ZERO, &ours);
+    session.tell(Time::ZERO, &[1, 2, 9]);
     assert_eq!(said(&mut session), [Message::Unchoke, Message::Have(2)]);
     // Of another piece, past the end, of no length, too long.
     let bad = [block(0, 0, 16_384), block(1, 30_000, 16_384), block(2, 0, 0), block(4, 0, 200_000), block(9, 0, 1)];

@@ -14,12 +14,22 @@ use crate::discover::Held;
 use crate::schedule::SpanSet;
 use crate::torrent::{Piece, Plan};
 
+/// The pieces that can be given.
+#[derive(Debug)]
+pub(super) struct Ours {
+    pub(super) bits: Bits,
+    /// Their numbers, in the order in which they came.
+    pub(super) order: Vec<u32>,
+    /// The bytes of the file that were there.
+    spans: SpanSet,
+}
+
 /// What all peers of a download share of what they are given.
 pub(super) struct Sharing {
     plan: Arc<Plan>,
     /// `None` where nothing is given away.
     held: Option<Arc<dyn Held>>,
-    ours: watch::Sender<Arc<Bits>>,
+    ours: watch::Sender<Arc<Ours>>,
     choker: Mutex<Choker>,
     uploaded: Arc<AtomicU64>,
 }
@@ -28,7 +38,8 @@ impl Sharing {
     /// Nothing is there yet. `uploaded` counts what is given, bytes.
     pub(super) fn new(plan: Arc<Plan>, held: Option<Arc<dyn Held>>, uploaded: Arc<AtomicU64>) -> Self {
         let count = u32::try_from(plan.info().pieces()).unwrap_or(u32::MAX);
-        let ours = watch::Sender::new(Arc::new(Bits::none(count)));
+        let ours = Ours { bits: Bits::none(count), order: Vec::new(), spans: SpanSet::default() };
+        let ours = watch::Sender::new(Arc::new(ours));
         Self { plan, held, ours, choker: Mutex::default(), uploaded }
     }
 
@@ -42,22 +53,23 @@ impl Sharing {
         if self.held.is_none() {
             return;
         }
-        let mut bits = Bits::clone(&self.ours.borrow());
-        let whole = |piece: &Piece| self.is_whole(piece) && spans.covers(piece.content);
-        let there: Vec<u32> =
-            self.plan.pieces().filter(|index| self.plan.piece(*index).is_some_and(|p| whole(&p))).collect();
-        there.into_iter().for_each(|index| drop(bits.set(index, true)));
-        self.ours.send_if_modified(|before| {
-            let news = **before != bits;
-            if news {
-                *before = Arc::new(bits);
+        let before = Arc::clone(&self.ours.borrow());
+        let mut fresh = spans.clone();
+        before.spans.iter().for_each(|span| fresh.remove(span));
+        let touched =
+            fresh.iter().flat_map(|span| self.plan.pieces_of(span)).filter_map(|index| self.plan.piece(index));
+        let whole = touched.filter(|piece| self.is_whole(piece) && spans.covers(piece.content));
+        let (mut bits, mut order) = (before.bits.clone(), before.order.clone());
+        for Piece { index, .. } in whole {
+            if !bits.has(index) && bits.set(index, true) {
+                order.push(index);
             }
-            news
-        });
+        }
+        self.ours.send_replace(Arc::new(Ours { bits, order, spans: spans.clone() }));
     }
 
     /// The pieces that can be given, now and whenever that changes.
-    pub(super) fn ours(&self) -> watch::Receiver<Arc<Bits>> {
+    pub(super) fn ours(&self) -> watch::Receiver<Arc<Ours>> {
         self.ours.subscribe()
     }
 
