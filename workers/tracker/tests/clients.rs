@@ -7,6 +7,7 @@
 
 #[path = "clients/browser.rs"]
 mod browser;
+#[allow(dead_code)] // Browsers run a script of their own.
 #[path = "../../store/tests/support/node.rs"]
 mod node;
 mod support;
