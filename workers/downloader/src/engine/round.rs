@@ -35,6 +35,8 @@ const QUEUE: usize = 256;
 const CHECKPOINT: Duration = Duration::from_secs(5);
 /// The same where others read what is there while the rest comes.
 const SHOWN: Duration = Duration::from_secs(2);
+/// Time between two words to discoveries about what is proven: a swarm may be given it from then on.
+const TELL: Duration = Duration::from_secs(1);
 /// Time between two looks at rates for those who watch.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -81,7 +83,7 @@ impl Round<'_> {
         let mut rate = Rate::starting(Duration::ZERO);
         let mut changed = None;
         let mut reserved = false;
-        let mut saving = None;
+        let (mut saving, mut told) = (None, started);
         let every = if self.order.shown { SHOWN } else { CHECKPOINT };
         let (mut ticks, mut saves) = (interval(TICK), interval(every));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -151,6 +153,10 @@ impl Round<'_> {
                     self.follow_shares();
                     self.compare();
                     self.show(&lanes, rate.at(started.elapsed()));
+                    if let Some(proof) = self.proof.as_ref().filter(|_| told.elapsed() >= TELL) {
+                        self.crew.proven(&proof.verified);
+                        told = Instant::now();
+                    }
                     if self.heard.elapsed() > deadline {
                         break End::NoProgress;
                     }
@@ -470,9 +476,6 @@ impl Round<'_> {
     fn save(&mut self) -> Saving {
         let proven = self.proof.as_ref().map(|proof| &proof.verified);
         let state = self.crew.checkpoint(self.scheduler.size(), proven);
-        if let Some(proven) = proven {
-            self.crew.proven(proven);
-        }
         let shown = may_show(self.order, self.crew.description.as_ref(), proven);
         tokio::spawn(shown::save(Arc::clone(self.staging), state, shown, self.order.any_content))
     }

@@ -33,10 +33,11 @@ async fn report(State(told): State<Arc<Told>>, body: String) {
 fn two_browsers_find_each_other_by_websocket() {
     let script = fs::read(node::webtorrent().join("webtorrent/webtorrent.min.js")).unwrap();
     in_namespace(|| {
-        // Chromium offers no address of the loopback to a peer.
-        run(Command::new("ip").args(["link", "add", "lan", "type", "dummy"]));
+        // Chromium offers no address of the loopback to a peer, and of others only that of the default route, which leads nowhere here.
+        run(Command::new("ip").args(["link", "add", "lan", "type", "veth", "peer", "name", "nobody"]));
         run(Command::new("ip").args(["address", "add", "10.78.0.1/24", "dev", "lan"]));
-        run(Command::new("ip").args(["link", "set", "lan", "up"]));
+        ["lan", "nobody"].iter().for_each(|link| run(Command::new("ip").args(["link", "set", link, "up"])));
+        run(Command::new("ip").args(["route", "add", "default", "via", "10.78.0.2", "dev", "lan"]));
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(meet(script));
     });
 }

@@ -41,7 +41,11 @@ impl<S: Source> TorrentLink<S> {
         }
         let parsed = tokio::task::spawn_blocking(move || Metainfo::parse(&bytes)).await;
         let parsed = parsed.map_err(|error| SourceError::transient(reason::INTERNAL, error.to_string()))?;
-        let file = parsed.map_err(|error| SourceError::gone(reason::PROTOCOL_ERROR, error.to_string()))?;
+        let bad = |error| {
+            let message = format!("what is behind the link is no torrent file that can be used: {error}");
+            SourceError::gone(reason::PROTOCOL_ERROR, message)
+        };
+        let file = parsed.map_err(bad)?;
         let named = Named::File(Box::new(file));
         Ok(self.torrent.get_or_init(|| {
             let torrent = Torrent::new(named, self.options.clone(), self.network.clone());
