@@ -55,6 +55,8 @@ pub mod video {
     pub const RENDITION_FAILED: &str = "RenditionFailed";
     /// A TranscodeProfile that is named does not exist.
     pub const PROFILE_NOT_FOUND: &str = "ProfileNotFound";
+    /// What is proven of it is served while the rest is being fetched.
+    pub const ARRIVING: &str = "Arriving";
     /// Served.
     pub const SERVED: &str = "Served";
     /// No uploader serves it yet.

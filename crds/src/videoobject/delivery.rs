@@ -13,6 +13,10 @@ pub struct Delivery {
     /// Swarm: by peers and uploaders together. Direct: by HTTP from the uploaders alone.
     #[serde(default)]
     pub mode: DeliveryMode,
+    /// Fetch it from the first byte to the last, and serve the file while the rest of it arrives: those bytes that piece hashes (of a
+    /// torrent or Metalink) prove. Without piece hashes it is served when it is whole, as it is without this.
+    #[serde(default)]
+    pub while_downloading: bool,
     /// Public: whoever has the address. Signed: whoever has a signed address.
     #[serde(default)]
     pub access: Access,
@@ -58,6 +62,7 @@ impl Default for Delivery {
     fn default() -> Self {
         Self {
             mode: DeliveryMode::default(),
+            while_downloading: false,
             access: Access::default(),
             pool_ref: None,
             weight: default_weight(),

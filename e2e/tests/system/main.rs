@@ -13,6 +13,7 @@ mod mixed;
 mod shared;
 mod transcode;
 mod upgrade;
+mod watching;
 // The uploader's own: one environment with libtorrent for all tests.
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 #[path = "../../../workers/uploader/tests/support/venv.rs"]
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         shared::two_objects_with_one_link_are_one_download,
         shared::a_known_content_is_ready_without_a_transfer,
         mixed::links_of_every_kind_give_the_right_bytes,
+        watching::a_video_is_watched_while_it_is_fetched,
         bad_links::every_bad_link_ends_in_a_condition_a_user_can_act_on,
         deletion::deleting_during_download_leaves_nothing,
         deletion::deleting_during_transcode_leaves_nothing,

@@ -37,7 +37,7 @@ pub async fn links_of_every_kind_give_the_right_bytes(world: &World) -> anyhow::
     wrong.iter_mut().step_by(16 << 10).for_each(|byte| *byte ^= 1);
     tokio::fs::write(folder.join("mixed-corrupt.mp4"), &wrong).await?;
     let dying = DyingFtp::start(host, bytes).await?;
-    let (_seed, magnet) = seed(host, folder, &file).await?;
+    let (_seed, magnet) = seed(host, folder, &file, None).await?;
     let corrupt = world.origin().url("mixed-corrupt.mp4");
     let links = [&corrupt, &world.origin().url(&file), &dying.url, &magnet];
     objects.apply(&world.video("mixed", &links.map(String::as_str), &[]), NAMESPACE).await?;
@@ -56,12 +56,12 @@ pub async fn links_of_every_kind_give_the_right_bytes(world: &World) -> anyhow::
     Ok(())
 }
 
-/// aria2 as the only seed of a torrent of `file`, and a magnet link that names it.
-async fn seed(host: Ipv4Addr, folder: &Path, file: &str) -> anyhow::Result<(Child, String)> {
-    let aside = folder.join("mixed-seed");
+/// aria2 as the only seed of a torrent of `file`, of so many bytes per second at most, and a magnet link that names it.
+pub async fn seed(host: Ipv4Addr, folder: &Path, file: &str, limit: Option<u64>) -> anyhow::Result<(Child, String)> {
+    let aside = folder.join(format!("{file}-seed"));
     tokio::fs::create_dir_all(&aside).await?;
     tokio::fs::copy(folder.join(file), aside.join(file)).await?;
-    let torrent = aside.join("mixed.torrent").display().to_string();
+    let torrent = aside.join("seed.torrent").display().to_string();
     // An older one would be kept.
     let _ = tokio::fs::remove_file(&torrent).await;
     let path = aside.join(file).display().to_string();
@@ -70,6 +70,7 @@ async fn seed(host: Ipv4Addr, folder: &Path, file: &str) -> anyhow::Result<(Chil
     let port = std::net::TcpListener::bind((host, 0))?.local_addr()?.port();
     let child = Command::new("aria2c")
         .args(["--no-conf", "--quiet", "--enable-dht=false", "--enable-dht6=false", "--bt-enable-lpd=false"])
+        .arg(format!("--max-upload-limit={}", limit.unwrap_or(0)))
         .args(["--seed-ratio=0", "--check-integrity=true", "--bt-seed-unverified=false"])
         .args([format!("--listen-port={port}"), format!("--dir={}", aside.display()), torrent])
         .stdout(Stdio::null())
@@ -85,7 +86,7 @@ async fn seed(host: Ipv4Addr, folder: &Path, file: &str) -> anyhow::Result<(Chil
     Ok((child, format!("{}&x.pe={host}:{port}", magnet.trim())))
 }
 
-async fn output(program: &str, arguments: &[&str]) -> anyhow::Result<String> {
+pub async fn output(program: &str, arguments: &[&str]) -> anyhow::Result<String> {
     let done = Command::new(program).args(arguments).kill_on_drop(true).output().await;
     let done = done.with_context(|| format!("failed to run {program}"))?;
     ensure!(done.status.success(), "{program} failed: {}", String::from_utf8_lossy(&done.stderr).trim());

@@ -193,8 +193,8 @@ async fn gather(world: &World, key: &ClaimKey, owner: &Named) -> Result<Option<(
 fn order(world: &World, wish: Wish, owner: &Named, key: &ClaimKey, inputs: Inputs) -> Option<DownloadOrder> {
     let uid = world.index.state().videos.get(owner)?.uid.clone();
     let answer = world.index.state().ledger.claim(&uid, key).cloned()?;
-    let Wish { key: _, wanted, sources, needed: _, progress_deadline_seconds } = wish;
-    Some(DownloadOrder { wanted, sources, progress_deadline_seconds, answer, inputs })
+    let Wish { key: _, wanted, sources, needed: _, while_downloading, progress_deadline_seconds } = wish;
+    Some(DownloadOrder { wanted, sources, while_downloading, progress_deadline_seconds, answer, inputs })
 }
 
 fn placed(world: &World, owner: &Named, attempt: u32) -> Placement {

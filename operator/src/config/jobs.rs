@@ -72,6 +72,9 @@ pub struct JobFlags {
     /// Bytes per second one download may take over all its sources; 0 for no limit.
     #[arg(long, env = "VIDEOCLOUD_OPERATOR_DOWNLOAD_RATE", default_value_t = 0)]
     pub download_rate: u64,
+    /// Bytes per second one download may give to the peers of a torrent meanwhile; 0 gives nothing.
+    #[arg(long, env = "VIDEOCLOUD_OPERATOR_UPLOAD_RATE", default_value_t = 0)]
+    pub upload_rate: u64,
     /// Seconds without bytes from any source after which a video says NoSourceAnswers, long before its progress deadline.
     #[arg(long, env = "VIDEOCLOUD_OPERATOR_NO_SOURCE_AFTER", value_parser = seconds, default_value = "300")]
     pub no_source_after: Duration,

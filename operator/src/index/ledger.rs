@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sha2::{Digest as _, Sha256};
 use videocloud_protocol::{
     ids::{ClaimKey, RenditionKey},
-    publication::{Access, Publication, PublishedRendition},
+    publication::{Access, Original, Publication, PublishedRendition},
     rendition::RenditionSummary,
     tracker::ClaimAnswer,
 };
@@ -42,9 +42,12 @@ pub struct Ledger {
 type Fingerprint = [u8; 16];
 
 fn fingerprint(publication: &Publication) -> Fingerprint {
-    let Publication { uid: _, content, access, renditions } = publication;
+    let Publication { uid: _, original, access, renditions } = publication;
     let mut hasher = Sha256::new();
-    hasher.update(content.as_bytes());
+    match original {
+        Original::Content(content) => hasher.update(content.as_bytes()),
+        Original::Arriving(claim) => hasher.update(claim.as_bytes()),
+    }
     hasher.update([u8::from(*access == Access::Signed)]);
     for PublishedRendition { name, key, run } in renditions {
         hasher.update(key.as_bytes());

@@ -22,6 +22,8 @@ pub struct DownloadOrder {
     pub wanted: Wanted,
     /// Where to fetch from.
     pub sources: Vec<SourceSpec>,
+    /// Whether it is watched while it is fetched.
+    pub while_downloading: bool,
     /// Seconds without one new byte before giving up.
     pub progress_deadline_seconds: u64,
     /// What the tracker knew.
@@ -32,7 +34,7 @@ pub struct DownloadOrder {
 
 /// The task of an order. Links the index knows of join the sources after those the owner named.
 fn task(order: DownloadOrder, environment: &Environment) -> DownloadTask {
-    let DownloadOrder { wanted, mut sources, progress_deadline_seconds, answer, inputs: _ } = order;
+    let DownloadOrder { wanted, mut sources, while_downloading, progress_deadline_seconds, answer, inputs: _ } = order;
     let key = wanted.key();
     for (number, link) in answer.links.into_iter().enumerate() {
         if sources.iter().all(|source| source.link != link) {
@@ -60,9 +62,11 @@ fn task(order: DownloadOrder, environment: &Environment) -> DownloadTask {
             progress_deadline_seconds,
             connections_per_host: jobs.connections_per_host,
             bytes_per_second: Some(jobs.download_rate).filter(|rate| *rate > 0),
+            upload_bytes_per_second: jobs.upload_rate,
             shared: jobs.shared(environment.settings.control.max_downloads),
         },
         any_content: false,
+        while_downloading,
         known: answer.known,
     }
 }
@@ -153,6 +157,7 @@ mod tests {
                 priority: 100,
                 credentials: None,
             }],
+            while_downloading: false,
             progress_deadline_seconds: 60,
             answer: ClaimAnswer {
                 content: None,

@@ -1,8 +1,12 @@
 //! From apply to Ready, and what it costs.
 
 use serde_json::json;
-use videocloud_crds::{VideoObject, conditions::types, videoobject::EndpointType};
-use videocloud_protocol::ids::TaskId;
+use videocloud_crds::{
+    VideoObject,
+    conditions::{types, video as reasons},
+    videoobject::EndpointType,
+};
+use videocloud_protocol::{ids::TaskId, publication::Original};
 
 use crate::support::{Hub, content_of, is};
 
@@ -25,7 +29,7 @@ async fn a_link_becomes_a_published_video_with_few_writes() {
     assert!(types.contains(&EndpointType::Hls), "{types:?}");
     assert!(status.endpoints.iter().all(|one| one.url.starts_with("https://edge.example/v/happy/one/")));
     let publication = hub.tracker().publication("happy", "one").await.unwrap().unwrap();
-    assert_eq!((publication.content, publication.renditions.len()), (content_of(LINK), 1));
+    assert_eq!((publication.original, publication.renditions.len()), (Original::Content(content_of(LINK)), 1));
     assert!(operator.requests() <= MOST_CALLS, "{} requests", operator.requests());
     assert!(operator.writes() <= MOST_WRITES, "{} writes", operator.writes());
     operator.stop().await;
@@ -77,6 +81,29 @@ async fn chunks_are_an_indexed_job_between_plan_and_finish() {
     let work: Vec<String> =
         hub.workers.started().iter().map(|(name, _)| name.rsplit('-').next().unwrap().into()).collect();
     assert_eq!(work[1..], ["plan", "chunk", "chunk", "chunk", "finish"]);
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_offered_while_it_is_fetched_to_who_asks_for_that() {
+    let hub = Hub::start("arriving", 0).await;
+    let operator = hub.operator(&[]).await;
+    hub.workers.hold(&["download"]);
+    hub.video("one", LINK, json!({ "delivery": { "whileDownloading": true } })).await;
+    let offered = |video: &VideoObject| video.status.as_ref().is_some_and(|status| !status.endpoints.is_empty());
+    let video = hub.until("one", "offered", offered).await;
+    let status = video.status.clone().unwrap();
+    let list: Vec<_> = status.endpoints.iter().map(|one| (one.type_, one.url.as_str())).collect();
+    assert_eq!(list, [(EndpointType::File, "https://edge.example/v/arriving/one/file")]);
+    let delivered = status.conditions.iter().find(|condition| condition.type_ == types::DELIVERED).unwrap();
+    assert_eq!((delivered.status.as_str(), delivered.reason.as_str()), ("True", reasons::ARRIVING));
+    assert!(!is(&video, types::READY));
+    let original = async || hub.tracker().publication("arriving", "one").await.unwrap().unwrap().original;
+    assert!(matches!(original().await, Original::Arriving(key) if Some(key.to_string()) == status.claim_key));
+    hub.workers.hold(&[]);
+    let status = hub.until_ready("one").await.status.unwrap();
+    assert_eq!(original().await, Original::Content(content_of(LINK)));
+    assert!(status.endpoints.iter().any(|one| one.type_ == EndpointType::Hls));
     operator.stop().await;
 }
 

@@ -131,6 +131,7 @@ fn task(file: &File) -> DownloadTask {
         visibility,
         limits: DownloadLimits { connections_per_host: 1, ..DownloadLimits::default() },
         any_content: true,
+        while_downloading: false,
         known: Vec::new(),
     }
 }

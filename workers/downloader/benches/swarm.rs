@@ -66,7 +66,7 @@ fn videocloud(folder: &Path, torrent: &str, seeds: &Seeds) -> f64 {
 fn reference(folder: &Path, seeds: &Seeds, size: usize) -> f64 {
     let to = folder.join("reference");
     fs::create_dir_all(&to).unwrap();
-    let order = json!({ "download": true, "root": to, "torrent": hex::encode(&seeds.torrent), "ports": seeds.ports });
+    let order = json!({ "role": "download", "root": to, "torrent": hex::encode(&seeds.torrent), "ports": seeds.ports });
     let done = libtorrent::command(&order).output().unwrap();
     let said: Value = serde_json::from_slice(&done.stdout).expect("libtorrent says how long it took");
     assert_eq!(fs::metadata(to.join("a.mp4")).unwrap().len(), size as u64);

@@ -136,7 +136,7 @@ pub(crate) enum Digests {
 pub(crate) enum Order {
     /// Those with the least bandwidth behind them; where every link has everything, from the first to the last.
     Rarest,
-    /// From the first to the last.
+    /// From the first to the last, but that the end, where many files have their index, comes before the middle.
     Playback,
 }
 
@@ -178,7 +178,7 @@ fn network(text: &str) -> Result<Option<IpNet>, String> {
 }
 
 /// Bytes per second as curl and aria2 write them: `500K`, `2M`, `1.5G`.
-fn rate(text: &str) -> Result<u64, String> {
+pub(crate) fn rate(text: &str) -> Result<u64, String> {
     let bad = || format!("{text:?} is no rate; write for example 500K or 2M");
     let (number, factor) = match text.trim().char_indices().last() {
         Some((at, unit)) if unit.is_ascii_alphabetic() => {

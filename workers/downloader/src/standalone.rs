@@ -12,7 +12,6 @@ use base64::prelude::BASE64_STANDARD as BASE64;
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 use videocloud_downloader::engine::{Fetched, Hosts, Status, fetch};
-use videocloud_downloader::schedule;
 use videocloud_downloader::task::{Network, order};
 use videocloud_downloader::verify::Which;
 use videocloud_protocol::content::Visibility;
@@ -67,10 +66,6 @@ async fn download(cli: Cli, stop: &CancellationToken, shown: &mut bool) -> Resul
         bytes_per_second: cli.max_host_rate.map(|rate| rate as f64),
     });
     order.settings = order.settings.with_requests(cli.max_host_requests);
-    order.settings.order = match cli.order {
-        cli::Order::Rarest => schedule::Order::Rarest,
-        cli::Order::Playback => schedule::Order::Playback,
-    };
     order.patience = Duration::from_secs(cli.give_up_after.min(cli.progress_deadline));
     if cli.output.is_some() && cli.digests == Digests::Needed {
         order.hashes = cli.digest.iter().fold(Which::default(), |which, digest| which.and(digest.algorithm()));
@@ -144,9 +139,11 @@ fn task(cli: &Cli, links: Vec<(Link, Option<String>)>) -> Result<DownloadTask, F
             progress_deadline_seconds: cli.progress_deadline,
             connections_per_host: cli.connections,
             bytes_per_second: cli.limit_rate,
+            upload_bytes_per_second: cli.torrents.upload_limit(),
             shared: None,
         },
         any_content: true,
+        while_downloading: cli.order == cli::Order::Playback,
         known: Vec::new(),
     })
 }

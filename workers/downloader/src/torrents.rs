@@ -26,6 +26,10 @@ pub(crate) struct TorrentArgs {
     /// A DHT node to begin with instead of the well-known ones; may be repeated.
     #[arg(long, value_name = "HOST:PORT", value_parser = endpoint)]
     dht_node: Vec<(String, u16)>,
+    /// Bytes per second given to peers that are spoken to, while the download runs; K, M and G may follow the number, 0 gives nothing.
+    /// Without it there is no limit.
+    #[arg(long, value_name = "RATE", visible_alias = "max-upload-limit", value_parser = crate::cli::rate)]
+    upload_limit: Option<u64>,
     /// Encryption of connections to peers.
     #[arg(long, value_enum, default_value_t = Encrypt::Fallback)]
     encryption: Encrypt,
@@ -45,6 +49,11 @@ enum Encrypt {
 }
 
 impl TorrentArgs {
+    /// Bytes per second given to peers; no limit is the largest number.
+    pub(crate) fn upload_limit(&self) -> u64 {
+        self.upload_limit.unwrap_or(u64::MAX)
+    }
+
     /// As the library takes them.
     pub(crate) fn options(&self) -> Options {
         let standard = Options::default();

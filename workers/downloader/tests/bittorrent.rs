@@ -1,16 +1,18 @@
-//! The command in swarms of real peers: libtorrent, Transmission, aria2; trackers, the DHT and peers as those who name them.
+//! The command in swarms of real peers: libtorrent, Transmission, aria2, WebTorrent; trackers, the DHT and peers as those who name them.
 #![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub, dead_code)]
 
 #[path = "support/libtorrent.rs"]
 mod libtorrent;
 mod support;
 
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use libtorrent::Seeds;
+use futures::TryStreamExt;
+use libtorrent::{Leecher, Seeds};
 use serde_json::{Value, json};
 use support::nginx::Nginx;
 use support::script::Scripted;
@@ -62,6 +64,42 @@ fn torrent_files_and_magnets_of_every_kind() {
         assert!(found == files[2].1, "{kind}: the bytes differ by magnet");
         assert_eq!(last["verification"], "PieceHashes", "{kind}: {last}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_proven_can_be_read_while_the_rest_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    let content = bytes(12, 12_000_000);
+    std::fs::write(folder.path().join("a.mp4"), &content).unwrap();
+    let seeds =
+        Seeds::start(&json!({ "root": folder.path(), "name": "a.mp4", "piece": 64 * KIB, "kind": "v1", "seeds": 3 }));
+    let place = format!("file://{}", folder.path().join("store").display());
+    let (torrent, peers) = (seeds.file(folder.path()), seeds.peers());
+    let arguments = ["--no-dht", "--torrent", &torrent, "--store", &place, "--order", "playback", "--limit-rate", "3M"];
+    let mut running = support::start(&with(&arguments, &peers));
+    let store = videocloud_store::Store::open_to_read(&place.parse().unwrap()).unwrap();
+    let staging = folder.path().join("store/staging");
+    let (mut most, mut ends) = (0, std::collections::BTreeSet::new());
+    let status = loop {
+        if let Some(status) = running.try_wait().unwrap() {
+            break status;
+        }
+        let claims = std::fs::read_dir(&staging).into_iter().flatten().flatten();
+        for claim in claims.filter_map(|entry| entry.file_name().to_str()?.parse().ok()) {
+            let Some(there) = store.arriving(&claim).await.unwrap() else { continue };
+            let Some(end) = there.run_from(0) else { continue };
+            // Published meanwhile, perhaps.
+            let Ok(stream) = there.read(most..end).await else { continue };
+            let Ok(read) = stream.try_collect::<Vec<_>>().await else { continue };
+            assert!(read.concat() == content[most as usize..end as usize], "unproven bytes are shown");
+            assert_eq!(there.size(), content.len() as u64);
+            most = end;
+            ends.insert(end);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert!(status.success());
+    assert!(ends.first().is_some_and(|first| *first < content.len() as u64 * 3 / 4), "{ends:?}");
 }
 
 #[test]
@@ -198,6 +236,56 @@ fn listening(port: u16) {
     }
 }
 
+/// A leecher of libtorrent that nobody but this command knows of gets from it what it has got itself.
+#[test]
+fn peers_are_given_what_is_proven_while_the_rest_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    let content = bytes(14, 12_000_000);
+    std::fs::write(folder.path().join("a.mp4"), &content).unwrap();
+    let seeds = Seeds::start(&json!({ "root": folder.path(), "name": "a.mp4", "piece": 64 * KIB, "kind": "v1" }));
+    let torrent = seeds.file(folder.path());
+    for (limit, gives) in [("0", false), ("1G", true)] {
+        let to = folder.path().join(format!("leecher-{limit}"));
+        std::fs::create_dir(&to).unwrap();
+        let mut leecher = Leecher::start(&seeds.torrent, &to);
+        let peer = format!("127.0.0.1:{}", leecher.port);
+        let flags = ["--torrent", &torrent, "--peer", &peer, "--limit-rate", "2M", "--upload-limit", limit];
+        let (found, _) = fetch(folder.path(), &with(&flags, &seeds.peers()));
+        assert!(found == content, "the bytes differ");
+        let got = leecher.bytes();
+        // What came last had no time to be passed on.
+        let expected = if gives { content.len() / 2..content.len() + 1 } else { 0..1 };
+        assert!(expected.contains(&got), "limit {limit}: {got} bytes of {}", content.len());
+    }
+}
+
+#[test]
+fn webtorrent_as_the_only_seed() {
+    let folder = tempfile::tempdir().unwrap();
+    let content = bytes(13, 3_000_000);
+    let path = folder.path().join("a.mp4");
+    std::fs::write(&path, &content).unwrap();
+    let script = "const WebTorrent = require('webtorrent'), fs = require('fs'), [path, to] = process.argv.slice(1)\n\
+        const client = new WebTorrent({ dht: false, lsd: false, utp: false, tracker: false })\n\
+        client.seed(path, { announce: [] }, (torrent) => {\n\
+            fs.writeFileSync(to, torrent.torrentFile)\n\
+            console.log(JSON.stringify({ magnet: torrent.magnetURI, port: client.torrentPort }))\n\
+        })\n";
+    let torrent = folder.path().join("a.torrent").display().to_string();
+    let mut seed = support::node::script(script).arg(&path).arg(&torrent).stdout(Stdio::piped()).spawn().unwrap();
+    // It says first that it cannot speak uTP.
+    let mut lines = BufReader::new(seed.stdout.take().unwrap()).lines();
+    let said: Value = lines.find_map(|line| serde_json::from_str(&line.unwrap()).ok()).unwrap();
+    let peer = format!("127.0.0.1:{}", said["port"]);
+    let (found, last) = fetch(folder.path(), &["--torrent", &torrent, "--peer", &peer]);
+    assert!(found == content, "the bytes differ");
+    assert_eq!(last["verification"], "PieceHashes", "{last}");
+    let (found, _) = fetch(folder.path(), &["--source", said["magnet"].as_str().unwrap(), "--peer", &peer]);
+    assert!(found == content, "the bytes differ by magnet");
+    seed.kill().unwrap();
+    seed.wait().unwrap();
+}
+
 #[test]
 fn a_web_seed_gives_the_file_when_no_peer_does() {
     let folder = tempfile::tempdir().unwrap();
@@ -246,4 +334,30 @@ fn an_http_seed_gives_pieces_when_no_peer_does() {
     assert!(found == content, "the bytes differ");
     assert_eq!(last["verification"], "PieceHashes", "{last}");
     assert!(server.requests() > content.len() / (64 * KIB), "one request for each piece, and one in vain");
+}
+
+/// What is no torrent ends the command with a word on what it is, and leaves nothing.
+#[test]
+fn links_to_torrents_that_are_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("fetched").display().to_string();
+    let server = Nginx::start("");
+    let escape: &[u8] = b"d4:infod5:filesld6:lengthi9e4:pathl2:..6:passwdeee4:name1:a12:piece lengthi16384e6:pieces20:\
+        aaaaaaaaaaaaaaaaaaaaee";
+    for (name, bytes, word) in [
+        ("page.torrent", &b"\n<!doctype html><html>please log in</html>"[..], "web page"),
+        ("empty.torrent", b"", "torrent"),
+        ("cut.torrent", b"d4:infod6:length", "torrent"),
+        ("escape.torrent", escape, "torrent"),
+    ] {
+        server.put(name, bytes);
+        let (code, last) = run(&["--no-dht", "--source", &server.url(name), "--output", &output]);
+        assert_eq!(code, 22, "{name}: {last}");
+        assert!(last["message"].as_str().is_some_and(|message| message.contains(word)), "{name}: {last}");
+        assert!(!Path::new(&output).exists(), "{name}");
+    }
+    for magnet in ["magnet:?xt=urn:btih:abc", "magnet:?dn=nothing", "magnet:?xt=urn:btih:"] {
+        let (code, last) = run(&["--no-dht", "--source", magnet, "--output", &output]);
+        assert!(code == 22 && last["message"].as_str().is_some_and(|message| message.contains("magnet")), "{last}");
+    }
 }

@@ -43,6 +43,7 @@ fn order(seed: u8, link: &str) -> DownloadTask {
         visibility: Visibility::Public,
         limits: DownloadLimits { shared: Some(shared), ..DownloadLimits::default() },
         any_content: true,
+        while_downloading: false,
         known: Vec::new(),
     }
 }

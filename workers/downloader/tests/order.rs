@@ -31,8 +31,8 @@ fn begins(order: Order) -> Vec<u64> {
 }
 
 #[test]
-fn in_order_of_playback_each_takes_the_first_it_has() {
-    assert_eq!(begins(Order::Playback), [0, 2 * MIB, MIB]);
+fn in_order_of_playback_each_takes_the_first_it_has_but_that_the_index_comes_early() {
+    assert_eq!(begins(Order::Playback), [0, 2 * MIB, 7 * MIB]);
 }
 
 #[test]

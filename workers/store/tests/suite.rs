@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use support::{Place, claim, collect, content, id_of, manifest_of};
 use videocloud_protocol::ids::RunId;
-use videocloud_store::{Published, StoreError};
+use videocloud_store::{Published, Shown, StoreError};
 
 const MIB: usize = 1 << 20;
 
@@ -162,6 +162,46 @@ async fn more_than_there_is_room_for_is_refused_at_once(place: Place) {
         other => panic!("{other}"),
     }
     staging.reserve(MIB as u64).await.unwrap();
+}
+
+async fn what_is_shown_can_be_read_before_all_is_there(place: Place) {
+    let bytes = content(14, 20 * MIB);
+    let (reader, size) = (place.open_on("b"), bytes.len() as u64);
+    assert!(reader.arriving(&claim(1)).await.unwrap().is_none());
+    let staging = place.open_on("a").stage(&claim(1)).await.unwrap();
+    staging.reserve(size).await.unwrap();
+    staging.write_at(0, bytes.slice(..11 * MIB)).await.unwrap();
+    staging.checkpoint(b"nothing shown").await.unwrap();
+    let there = reader.arriving(&claim(1)).await.unwrap().unwrap();
+    assert_eq!((there.size(), there.bytes(), there.run_from(0)), (size, 0, None));
+    let show = |end: usize| {
+        let proven = vec![0..end as u64, (end + 1) as u64..(end + 2) as u64];
+        Some(Shown { mime: "video/mp4".into(), proven })
+    };
+    staging.checkpoint_shown(b"some", show(10 * MIB)).await.unwrap();
+    let there = reader.arriving(&claim(1)).await.unwrap().unwrap();
+    // On S3 only whole parts, of 8 MiB, are where others can read them.
+    let end = if place.is_s3() { 8 * MIB } else { 10 * MIB };
+    assert_eq!((there.mime(), there.run_from(0)), ("video/mp4", Some(end as u64)));
+    assert_eq!((there.run_from(end as u64), there.run_from(size)), (None, None));
+    assert_eq!(collect(there.read(3..end as u64).await.unwrap()).await, bytes[3..end]);
+    staging.write_at(11 * MIB as u64, bytes.slice(11 * MIB..)).await.unwrap();
+    staging.checkpoint_shown(b"more", show(20 * MIB - 2)).await.unwrap();
+    let there = reader.arriving(&claim(1)).await.unwrap().unwrap();
+    assert_eq!(there.run_from(0), Some(20 * MIB as u64 - 2));
+    let mut got = Vec::new();
+    while got.len() < 20 * MIB - 2 {
+        let run = there.read(got.len() as u64..20 * MIB as u64 - 2).await.unwrap();
+        got.extend_from_slice(&collect(run).await);
+    }
+    assert!(got == bytes[..20 * MIB - 2]);
+    drop(staging);
+    let again = place.open_on("a").stage(&claim(1)).await.unwrap();
+    assert!(again.load_checkpoint().unwrap().shown);
+    again.checkpoint(b"not any more").await.unwrap();
+    assert_eq!(reader.arriving(&claim(1)).await.unwrap().unwrap().bytes(), 0);
+    again.publish(&manifest_of(&bytes)).await.unwrap();
+    assert!(reader.arriving(&claim(1)).await.unwrap().is_none());
 }
 
 async fn one_process_holds_a_staging_area(place: Place) {
@@ -349,6 +389,7 @@ on_both_backends!(
     missing_or_surplus_bytes_are_not_published,
     a_size_nobody_knows_can_grow,
     more_than_there_is_room_for_is_refused_at_once,
+    what_is_shown_can_be_read_before_all_is_there,
     one_process_holds_a_staging_area,
     deleted_is_gone_and_can_come_back,
     of_many_publishers_one_is_first,

@@ -1,10 +1,15 @@
 //! Real clients announce over HTTP and UDP and find each other: a file goes from libtorrent to aria2 and Transmission, which know of
-//! it only by the tracker.
+//! it only by the tracker; over WebSocket so do browsers.
 //!
 //! Each test has a network namespace of its own with an address per client on its loopback: Transmission takes no peers at
 //! 127.0.0.1. Making one needs root, as the local cluster does.
 #![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
 
+#[path = "clients/browser.rs"]
+mod browser;
+#[allow(dead_code)] // Browsers run a script of their own.
+#[path = "../../store/tests/support/node.rs"]
+mod node;
 mod support;
 #[path = "../../uploader/tests/support/venv.rs"]
 mod venv;

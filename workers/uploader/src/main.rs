@@ -83,7 +83,7 @@ async fn run(config: Config) -> Result<(), Failure> {
         .map(|(standing, address)| Arc::new(Announcer::new(standing, Arc::clone(&torrents), peer, address.port())));
     let endpoint = config.endpoint.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
     let edge = Arc::new(Edge::new(Settings {
-        catalogue: Catalogue::new(standing.clone(), store),
+        catalogue: Arc::new(Catalogue::new(standing.clone(), store)),
         library: Arc::clone(&library),
         torrents: Arc::clone(&torrents),
         announcer: announcer.clone(),

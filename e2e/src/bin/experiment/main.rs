@@ -33,8 +33,9 @@ struct Flags {
     /// Hours instead of minutes.
     #[arg(long)]
     long: bool,
-    /// 1: what swarms make of upload. 2: policies. 3: policies among swarms that are all alike, where there is nothing to gain.
-    #[arg(long, value_delimiter = ',', default_value = "1,2,3")]
+    /// 1: what swarms make of upload. 2: policies. 3: policies among swarms that are all alike, where there is nothing to gain. 4: policies
+    /// with more capacity than viewers need, where the least egress is asked for.
+    #[arg(long, value_delimiter = ',', default_value = "1,2,3,4")]
     stages: Vec<u8>,
     /// Blocks, instead of the mode's.
     #[arg(long)]
@@ -67,6 +68,7 @@ async fn run(flags: &Flags, python: &Path) -> anyhow::Result<()> {
     scale.seconds = flags.seconds.unwrap_or(scale.seconds);
     std::fs::create_dir_all(&flags.out)?;
     for stage in &flags.stages {
+        let scale = if *stage == 4 { scale.ample() } else { scale };
         let world = World::new(scale, *stage == 3);
         let place = Place::open(&programs, world.kinds.len(), scale.size, scale.interval, 4 * scale.capacity).await?;
         let lines: Vec<_> = world.slots.iter().map(|slot| slot.line).collect();

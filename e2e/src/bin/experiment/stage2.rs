@@ -62,7 +62,7 @@ pub async fn run(
 fn controller(place: &Place, world: &World, arm: &(&str, &str, &str)) -> anyhow::Result<Loop> {
     let spec = serde_json::from_value(json!({
         "capacityBytesPerSecond": world.scale.capacity, "intervalSeconds": world.scale.interval, "policy": arm.1,
-        "objective": arm.2, "targetBytesPerSecondPerPeer": world.scale.target, "directReservePercent": 0,
+        "objective": arm.2, "directReservePercent": 0,
         "borrowing": { "enabled": true }, "exploration": { "enabled": true },
     }))?;
     let one = || Wanted {
@@ -71,7 +71,8 @@ fn controller(place: &Place, world: &World, arm: &(&str, &str, &str)) -> anyhow:
         floor: 0,
         clusters: Box::default(),
         direct: false,
-        playback: 0,
+        // The target of each content is made of this, as it is of a video's own rate.
+        playback: u32::try_from(world.scale.target).unwrap_or(u32::MAX),
     };
     let wanted: BTreeMap<_, _> = place.titles.iter().map(|title| (title.id, vec![one()])).collect();
     Ok(Loop::new(spec, wanted))

@@ -36,7 +36,7 @@ pub struct Scale {
     /// Median upload and the download of a peer, bytes per second.
     pub up: f64,
     pub down: u64,
-    /// What a viewer is to be kept at, and what the uploader may send, bytes per second.
+    /// The rate at which a content plays, and what the uploader may send, bytes per second.
     pub target: u64,
     pub capacity: u64,
     /// Seconds of an interval, of an arm in a block, and blocks.
@@ -62,6 +62,11 @@ impl Scale {
         seconds: 60,
         blocks: 2,
     };
+    /// The same with more capacity than its viewers need.
+    pub const fn ample(self) -> Self {
+        Self { capacity: 3 * self.capacity, ..self }
+    }
+
     /// As reference figures are made, in hours.
     pub const LONG: Self = Self {
         name: "long",

@@ -9,7 +9,7 @@ use videocloud_crds::{
 };
 use videocloud_protocol::{
     ids::ContentId,
-    publication::{Publication, PublishedRendition},
+    publication::{Original, Publication, PublishedRendition},
     tracker::{ClaimOwner, ClaimRequest},
 };
 
@@ -98,7 +98,10 @@ pub(super) fn build(video: &VideoObject, valid: &Valid, facts: &Facts, jobs: &Jo
         create: found.as_ref().map_or_else(Vec::new, |_| to_create(video, valid, facts, jobs)),
         delete: to_delete(valid, facts),
         retry: to_retry(video, valid, facts),
-        publication: found.map(|found| publication(valid, facts, &found)),
+        publication: match found {
+            Some(found) => Some(publication(valid, facts, &found)),
+            None => arriving(valid, facts),
+        },
     }
 }
 
@@ -185,5 +188,13 @@ fn to_retry(video: &VideoObject, valid: &Valid, facts: &Facts) -> Vec<(Named, Op
 fn publication(valid: &Valid, facts: &Facts, found: &Found) -> Publication {
     let jobs = valid.profiles.iter().filter_map(|profile| job_for(facts, valid, profile));
     let renditions = jobs.filter_map(|job| finished(job).or_else(|| growing(job)));
-    Publication { uid: valid.uid.clone(), content: found.id, access: valid.access, renditions: renditions.collect() }
+    let (original, renditions) = (Original::Content(found.id), renditions.collect());
+    Publication { uid: valid.uid.clone(), original, access: valid.access, renditions }
+}
+
+/// What is served of a video whose bytes are still coming, once its worker shows some.
+fn arriving(valid: &Valid, facts: &Facts) -> Option<Publication> {
+    let wish = valid.wish.as_ref().ok().filter(|wish| wish.while_downloading && facts.is_arriving())?;
+    let original = Original::Arriving(wish.key);
+    Some(Publication { uid: valid.uid.clone(), original, access: valid.access, renditions: Vec::new() })
 }

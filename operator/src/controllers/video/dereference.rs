@@ -5,7 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use videocloud_crds::{TranscodeJob, VideoObject, VideoObjectStatus};
+use videocloud_crds::{
+    TranscodeJob, VideoObject, VideoObjectStatus,
+    conditions::{types, video as reasons},
+};
 use videocloud_protocol::{ids::ClaimKey, tracker::ClaimAnswer};
 
 use super::wish::Wish;
@@ -48,6 +51,18 @@ pub(super) struct Facts {
     pub(super) attempt: u32,
 }
 
+impl Facts {
+    /// Whether the worker of a download shows some of it to others. One that begins again shows it again before long.
+    pub(super) fn is_arriving(&self) -> bool {
+        let delivered = status::find(&self.shown.conditions, types::DELIVERED);
+        let was = delivered.is_some_and(|shown| shown.reason == reasons::ARRIVING);
+        match &self.download {
+            WorkState::Active { progress, .. } => was || progress.as_ref().is_some_and(|now| now.leading > 0),
+            _ => false,
+        }
+    }
+}
+
 /// Looks everything up.
 pub(super) fn dereference(video: &VideoObject, world: &World) -> Facts {
     let name = Named::of(video);
@@ -65,7 +80,7 @@ pub(super) fn dereference(video: &VideoObject, world: &World) -> Facts {
         first.is_some_and(|(first, _)| *first != name)
     };
     let jobs: Vec<Named> = state.transcodes.of_video(&name).cloned().collect();
-    let failed = status::is_true(&shown.conditions, videocloud_crds::conditions::types::STALLED);
+    let failed = status::is_true(&shown.conditions, types::STALLED);
     let current = shown.observed_generation == video.metadata.generation
         && shown.observed_retry.as_deref() == status::retry(video);
     let download = task.as_ref().map_or(WorkState::Absent, |task| state.work(task));

@@ -9,6 +9,11 @@ use videocloud_crds::{
 
 use crate::index::Named;
 
+/// The endpoint of `name` while its bytes are still coming.
+pub(super) fn arriving(base: Option<&Url>, name: &Named) -> Vec<Endpoint> {
+    endpoints(base, name, &[], &[])
+}
+
 /// The endpoints of `name` at the edge `base`, by the finished TranscodeJobs of its renditions, in the order of the spec, and by
 /// those whose chunks are being encoded: HLS is there from the first chunk on.
 pub(super) fn endpoints(

@@ -17,7 +17,7 @@ use super::{
     build::{is_growing, job_for},
     content::Found,
     dereference::Facts,
-    endpoints::endpoints,
+    endpoints::{self, endpoints},
     story,
     validate::Valid,
     verdict::{Verdict, decide},
@@ -51,7 +51,7 @@ pub(super) async fn update(
     // Nobody wakes a video when nothing happens to it for a while.
     let unchanged = Pass { changed: false, again: facts.quiet_for };
     let Some(verdict) = decide(valid, facts, published) else { return Ok(unchanged) };
-    let next = compose(video, valid, facts, &verdict, world.settings.edge_url.as_ref(), Timestamp::now());
+    let next = compose(video, valid, facts, &verdict, published, world.settings.edge_url.as_ref(), Timestamp::now());
     if is_same(&facts.shown, &next) {
         return Ok(unchanged);
     }
@@ -95,6 +95,7 @@ fn compose(
     valid: &Valid,
     facts: &Facts,
     verdict: &Verdict,
+    published: bool,
     edge: Option<&url::Url>,
     now: Timestamp,
 ) -> VideoObjectStatus {
@@ -121,6 +122,7 @@ fn compose(
         renditions: jobs.iter().map(|(profile, job)| rendition(profile, *job)).collect(),
         endpoints: match found {
             Some(_) => endpoints(edge, &valid.name, &finished, &growing),
+            None if published => endpoints::arriving(edge, &valid.name),
             None => Vec::new(),
         },
         claim_key: valid.wish.as_ref().ok().map(|wish| wish.key.to_string()),

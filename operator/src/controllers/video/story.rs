@@ -46,6 +46,13 @@ pub(super) fn notes(old: &VideoObjectStatus, new: &VideoObjectStatus) -> Vec<Not
             Note { warning: true, reason, action, text }
         }));
     }
+    let arrives = |status: &VideoObjectStatus| {
+        let delivered = status::find(&status.conditions, types::DELIVERED);
+        delivered.filter(|delivered| delivered.reason == reasons::ARRIVING).map(|delivered| delivered.message.clone())
+    };
+    if let (Some(text), None) = (arrives(new), arrives(old)) {
+        notes.push(Note { warning: false, reason: reasons::ARRIVING.into(), action: "Publish", text });
+    }
     // The end of all sources is told below.
     if new.phase != Some(VideoPhase::Failed) {
         notes.extend(of_dropped(old, new));

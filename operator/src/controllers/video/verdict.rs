@@ -46,7 +46,7 @@ impl Verdict {
 pub(super) fn decide(valid: &Valid, facts: &Facts, published: bool) -> Option<Verdict> {
     match Found::of(facts) {
         Some(found) => Some(with_content(valid, facts, &found, published)),
-        None => without_content(valid, facts),
+        None => without_content(valid, facts).map(|verdict| if published { arriving(verdict) } else { verdict }),
     }
 }
 
@@ -62,6 +62,12 @@ fn coming(phase: VideoPhase, percent: Option<i32>, reason: &str, message: impl I
         delivered: Condition::new(types::DELIVERED, Some(false), reason, "There is nothing to deliver yet."),
         stalled: healthy(),
     }
+}
+
+/// What is there of the bytes that are still coming is served.
+fn arriving(verdict: Verdict) -> Verdict {
+    let message = "What there is of the file is served while the rest is fetched.";
+    Verdict { delivered: Condition::new(types::DELIVERED, Some(true), reasons::ARRIVING, message), ..verdict }
 }
 
 fn healthy() -> Condition {

@@ -46,6 +46,8 @@ pub struct Wish {
     pub sources: Vec<SourceSpec>,
     /// What sources need of the owner's Secrets and ConfigMaps.
     pub needed: Vec<Needed>,
+    /// Whether it is watched while it is fetched.
+    pub while_downloading: bool,
     /// Seconds without progress before giving up.
     pub progress_deadline_seconds: u64,
 }
@@ -92,7 +94,8 @@ impl Wish {
             variant: variant(&sources, &needed, &namespace),
         };
         let progress_deadline_seconds = u64::try_from(spec.progress_deadline_seconds).unwrap_or(86_400);
-        Ok(Self { key: wanted.key(), wanted, sources, needed, progress_deadline_seconds })
+        let while_downloading = spec.delivery.while_downloading;
+        Ok(Self { key: wanted.key(), wanted, sources, needed, while_downloading, progress_deadline_seconds })
     }
 }
 

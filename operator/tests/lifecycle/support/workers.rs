@@ -135,6 +135,7 @@ async fn work(pods: Api<Pod>, pod: Pod, part: Part) {
     let mut loss = None;
     let (task, mut result) = if kind == "download" {
         let order: DownloadTask = serde_json::from_str(&order).unwrap();
+        progress.leading = if order.while_downloading { 1000 } else { 0 };
         progress.sources = order.sources.iter().map(|source| report(source, true)).collect();
         (order.task.clone(), download(&order))
     } else {

@@ -1,4 +1,5 @@
-//! What a peer, a tracker or a DHT node may send, any bytes: a session never gives bytes that were not verified.
+//! What a peer, a tracker or a DHT node may send, any bytes: a session never brings bytes that were not verified, and never owes
+//! what is not there.
 #![no_main]
 
 use std::sync::{Arc, LazyLock};
@@ -7,6 +8,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use libfuzzer_sys::fuzz_target;
 use videocloud_downloader::schedule::Span;
+use videocloud_downloader::source::bittorrent::bits::Bits;
 use videocloud_downloader::source::bittorrent::message::Message;
 use videocloud_downloader::source::bittorrent::session::{Event, Session};
 use videocloud_downloader::source::bittorrent::{dht, extension, tracker};
@@ -33,10 +35,17 @@ fuzz_target!(|bytes: &[u8]| {
 
     let (Some(plan), Some(all)) = (&*PLAN, Span::new(0, 5 * 16_384 - 7)) else { panic!("no plan") };
     for parts in [false, true] {
-        let session: Session<()> = Session::new(Arc::clone(plan), Duration::ZERO, true, true);
+        let session: Session<()> = Session::new(Arc::clone(plan), Duration::ZERO, (true, true), &first());
         talk(session.by_parts(parts), bytes, all, parts);
     }
 });
+
+/// The first piece alone is there.
+fn first() -> Bits {
+    let mut ours = Bits::none(5);
+    ours.set(0, true);
+    ours
+}
 
 /// Lets the peer of `session` say `bytes`. No whole piece has its hash, for that is zeros.
 fn talk(mut session: Session<()>, bytes: &[u8], all: Span, parts: bool) {
@@ -49,6 +58,10 @@ fn talk(mut session: Session<()>, bytes: &[u8], all: Span, parts: bool) {
             return;
         }
         session.fill(now, |_| Some(()));
+        session.choke_peer(now.as_millis().is_multiple_of(700));
+        while let Some(block) = session.owed() {
+            assert!(block.index == 0 && block.length > 0 && block.begin + block.length <= 16_384);
+        }
         session.out().clear();
         while let Some(event) = session.event() {
             if let Event::Piece { content, bytes, .. } = event {

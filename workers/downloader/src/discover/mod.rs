@@ -14,8 +14,10 @@ pub use pieces::{Check, MAX_PIECES, PieceHashes, Pieces, PiecesError, Tail, merk
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use videocloud_store::StoreError;
 
 use crate::schedule::SpanSet;
 use crate::source::{BoxFuture, Source, SourceError};
@@ -67,6 +69,12 @@ pub enum Find {
     Note(String),
 }
 
+/// What is there of a content, for those who give of it to others.
+pub trait Held: Send + Sync {
+    /// Reads `length` bytes at `at`, all of which were said to be [verified](Discovery::verified), when they may be given.
+    fn read(&self, at: u64, length: usize) -> BoxFuture<'_, Result<Bytes, StoreError>>;
+}
+
 /// Something that finds out about a content while it is fetched.
 pub trait Discovery: Send + Sync {
     /// Tells `finds` what it finds, until `stop` is cancelled or nothing more can be found. The engine ends it by both:
@@ -79,6 +87,11 @@ pub trait Discovery: Send + Sync {
     /// A source of this discovery gave bytes that a piece hash disproves, and is not asked again.
     fn banned(&self, source: FindId) {
         let _ = source;
+    }
+
+    /// What is verified may be given to others, by reading it from `held`. Called before [`Discovery::run`], or never.
+    fn lend(&self, held: Arc<dyn Held>) {
+        drop(held);
     }
 
     /// These bytes of the content are there and proven: a swarm may offer them to its peers.

@@ -15,7 +15,7 @@ use videocloud_protocol::failure::reason;
 
 use super::ledger::Ledger;
 use super::{Candidate, Order, Way, checkpoint};
-use crate::discover::{self, Description, Discovery, Find, FindId, Found};
+use crate::discover::{self, Description, Discovery, Find, FindId, Found, Held};
 use crate::schedule::{Fault, SourceId, SourceSpec, Span, SpanSet};
 use crate::source::{Source, SourceError};
 
@@ -73,12 +73,14 @@ pub(super) struct Crew {
     words: mpsc::Receiver<(SourceId, Word)>,
     speak: mpsc::Sender<(SourceId, Word)>,
     tasks: JoinSet<()>,
+    /// What discoveries may give to others.
+    held: Option<Arc<dyn Held>>,
     stop: CancellationToken,
 }
 
 impl Crew {
     /// The order's candidates, none of them at work yet.
-    pub(super) fn new(order: &Order, stop: &CancellationToken) -> Self {
+    pub(super) fn new(order: &Order, held: Option<Arc<dyn Held>>, stop: &CancellationToken) -> Self {
         let (speak, words) = mpsc::channel(discover::QUEUE);
         let mut crew = Self {
             ledger: Ledger::default(),
@@ -92,6 +94,7 @@ impl Crew {
             words,
             speak,
             tasks: JoinSet::new(),
+            held,
             stop: stop.child_token(),
         };
         for candidate in &order.candidates {
@@ -110,6 +113,9 @@ impl Crew {
                 self.members.insert(id, Member { source, priority: candidate.priority, holds: None, found: None });
             }
             Way::Discovery(discovery) => {
+                if let Some(held) = &self.held {
+                    discovery.lend(Arc::clone(held));
+                }
                 self.discoveries.insert(id, Arc::clone(discovery));
                 self.running.insert(id);
                 self.tasks.spawn(follow(id, Arc::clone(discovery), self.speak.clone(), self.stop.clone()));

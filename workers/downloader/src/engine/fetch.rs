@@ -15,6 +15,7 @@ use super::agreement::Agreement;
 use super::checkpoint::{self, Earlier};
 use super::crew::{Change, Crew};
 use super::end::{End, Ended};
+use super::lent::Lent;
 use super::proof::Proof;
 use super::round::Round;
 use super::status::{Stage, Status};
@@ -45,6 +46,10 @@ pub async fn fetch(
         return Ok(Fetched { content, deduplicated: true, revalidated: true });
     }
     let staging = Arc::new(store.stage(&order.key).await.map_err(|error| stored(&error))?);
+    if let Some(found) = staging.load_checkpoint().filter(|found| found.shown) {
+        // Until it is proven anew nobody may read what may be written over.
+        staging.checkpoint(&found.state).await.map_err(|error| stored(&error))?;
+    }
     let mut download = Download::open(order, Arc::clone(&staging), status, stop);
     let fetched = download.run().await;
     download.crew.dismiss().await;
@@ -99,8 +104,13 @@ pub(super) struct Download<'a> {
     pub(super) heard: Instant,
     /// What an earlier process had proven; taken when the same piece hashes turn up.
     pub(super) earlier: Option<Earlier>,
-    /// What the piece hashes have proven.
+    /// What the piece hashes have proven, and which hashes those were.
     pub(super) proven: SpanSet,
+    pub(super) proven_by: Option<String>,
+    /// What others may read is not proven any more.
+    pub(super) hide: bool,
+    /// Bytes from the first on that others may read.
+    pub(super) leading: u64,
     /// At least two mirrors gave every byte alike.
     pub(super) agreed: bool,
     pub(super) running: verify::Prefix,
@@ -109,7 +119,8 @@ pub(super) struct Download<'a> {
 
 impl<'a> Download<'a> {
     fn open(order: &'a Order, staging: Arc<Staging>, status: &'a Status, stop: &'a CancellationToken) -> Self {
-        let mut crew = Crew::new(order, stop);
+        let held = Lent::new(&staging, order.limits.upload_bytes_per_second);
+        let mut crew = Crew::new(order, held, stop);
         let found = staging.load_checkpoint();
         let by_digest = order.digest.is_some();
         let (size, earlier) = found
@@ -128,6 +139,9 @@ impl<'a> Download<'a> {
             heard: Instant::now(),
             earlier,
             proven: SpanSet::default(),
+            proven_by: None,
+            hide: false,
+            leading: 0,
             agreed: false,
             running,
             throttle: Arc::new(Throttle::new(order.limits.bytes_per_second.map(|rate| rate as f64))),
@@ -138,6 +152,16 @@ impl<'a> Download<'a> {
     fn described(&mut self) {
         let Some(known) = self.crew.description.clone() else { return };
         self.size = self.order.size.or(known.size).or(self.size);
+        if let Some(pieces) = &known.pieces
+            && self
+                .proven_by
+                .replace(pieces.fingerprint().to_owned())
+                .is_some_and(|before| before != pieces.fingerprint())
+        {
+            // Other hashes: what those before proved is to be looked at again.
+            self.proven = SpanSet::default();
+            self.hide = true;
+        }
         if let Some(pieces) = &known.pieces
             && let Some(earlier) = self.earlier.take_if(|earlier| earlier.pieces == pieces.fingerprint())
         {
@@ -208,6 +232,11 @@ impl<'a> Download<'a> {
     }
 
     async fn round(&mut self, writers: &[SourceId]) -> Result<End, Failure> {
+        if std::mem::take(&mut self.hide) {
+            let state = self.crew.checkpoint(self.size, None);
+            self.staging.checkpoint(&state).await.map_err(|error| stored(&error))?;
+            self.leading = 0;
+        }
         // A digest or piece hashes judge whatever lies there; without one only the writer's own bytes count.
         let ledger = &self.crew.ledger;
         let done = if self.trust.mixes() { ledger.written() } else { ledger.written_by(writers) };
@@ -241,6 +270,7 @@ impl<'a> Download<'a> {
             status: self.status,
             stop: self.stop,
             heard: &mut self.heard,
+            leading: &mut self.leading,
         };
         let Ended { end, size, proven, agreed } = round.run().await?;
         self.size = self.order.size.or(size);

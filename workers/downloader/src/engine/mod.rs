@@ -12,10 +12,12 @@ mod fetch;
 mod hosts;
 mod lane;
 mod ledger;
+mod lent;
 mod owners;
 mod proof;
 mod round;
 mod samples;
+mod shown;
 mod sizes;
 mod status;
 mod throttle;
@@ -92,6 +94,8 @@ pub struct Order {
     pub hashes: Which,
     /// Take bytes that are neither video nor audio.
     pub any_content: bool,
+    /// Others may read what is proven of it, before all is there.
+    pub shown: bool,
     /// Contents the links are believed to lead to.
     pub known: Vec<KnownContent>,
     /// Ceilings.

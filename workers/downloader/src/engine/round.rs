@@ -19,6 +19,7 @@ use super::crew::{Change, Crew, Word};
 use super::end::{End, Ended};
 use super::lane::{self, Accepted, Gate, Report, Run, Sink};
 use super::proof::{Checked, Judgement, Proof};
+use super::shown::{self, may_show};
 use super::status::{Snapshot, Stage, Status};
 use super::throttle::Throttle;
 use super::trust::Trust;
@@ -32,6 +33,10 @@ use crate::verify::Prefix;
 const QUEUE: usize = 256;
 /// Time between two checkpoints while bytes come: what a kill costs at most, beside the requests in flight.
 const CHECKPOINT: Duration = Duration::from_secs(5);
+/// The same where others read what is there while the rest comes.
+const SHOWN: Duration = Duration::from_secs(2);
+/// Time between two words to discoveries about what is proven: a swarm may be given it from then on.
+const TELL: Duration = Duration::from_secs(1);
 /// Time between two looks at rates for those who watch.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -51,6 +56,8 @@ pub(super) struct Round<'a> {
     pub(super) stop: &'a CancellationToken,
     /// When the last new byte came, in this round or before.
     pub(super) heard: &'a mut Instant,
+    /// Bytes from the first on that others may read.
+    pub(super) leading: &'a mut u64,
 }
 
 struct Lane {
@@ -76,8 +83,9 @@ impl Round<'_> {
         let mut rate = Rate::starting(Duration::ZERO);
         let mut changed = None;
         let mut reserved = false;
-        let mut saving = None;
-        let (mut ticks, mut saves) = (interval(TICK), interval(CHECKPOINT));
+        let (mut saving, mut told) = (None, started);
+        let every = if self.order.shown { SHOWN } else { CHECKPOINT };
+        let (mut ticks, mut saves) = (interval(TICK), interval(every));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         saves.set_missed_tick_behavior(MissedTickBehavior::Delay);
         saves.reset();
@@ -145,16 +153,20 @@ impl Round<'_> {
                     self.follow_shares();
                     self.compare();
                     self.show(&lanes, rate.at(started.elapsed()));
+                    if let Some(proof) = self.proof.as_ref().filter(|_| told.elapsed() >= TELL) {
+                        self.crew.proven(&proof.verified);
+                        told = Instant::now();
+                    }
                     if self.heard.elapsed() > deadline {
                         break End::NoProgress;
                     }
                 }
-                saved = ended(&mut saving) => saved?,
+                saved = ended(&mut saving) => *self.leading = saved?,
                 _ = saves.tick(), if saving.is_none() => saving = Some(self.save()),
             }
         };
         if saving.is_some() {
-            ended(&mut saving).await?;
+            *self.leading = ended(&mut saving).await?;
         }
         for (_, lane) in lanes.drain() {
             lane.gate.set(0).await;
@@ -167,7 +179,7 @@ impl Round<'_> {
         }
         self.show(&lanes, 0.0);
         if end != End::Complete {
-            ended(&mut Some(self.save())).await?;
+            *self.leading = ended(&mut Some(self.save())).await?;
         }
         let (size, proven) = (self.scheduler.size(), self.proof.map(|proof| proof.verified).unwrap_or_default());
         let agreed = self.agreement.is_some_and(|agreement| size.is_some_and(|size| agreement.is_complete(size)));
@@ -455,7 +467,8 @@ impl Round<'_> {
         sources.extend(self.order.refused.iter().cloned());
         self.status.update(|now| {
             let stage = if done > 0 { Stage::Downloading } else { Stage::Connecting };
-            *now = Snapshot { stage, done, total: self.scheduler.size(), per_second: rate as u64, sources };
+            let (total, leading) = (self.scheduler.size(), *self.leading);
+            *now = Snapshot { stage, done, total, leading, per_second: rate as u64, sources };
         });
     }
 
@@ -463,10 +476,7 @@ impl Round<'_> {
     fn save(&mut self) -> Saving {
         let proven = self.proof.as_ref().map(|proof| &proof.verified);
         let state = self.crew.checkpoint(self.scheduler.size(), proven);
-        if let Some(proven) = proven {
-            self.crew.proven(proven);
-        }
-        let staging = Arc::clone(self.staging);
-        tokio::spawn(async move { staging.checkpoint(&state).await })
+        let shown = may_show(self.order, self.crew.description.as_ref(), proven);
+        tokio::spawn(shown::save(Arc::clone(self.staging), state, shown, self.order.any_content))
     }
 }

@@ -40,6 +40,8 @@ pub struct Snapshot {
     pub done: u64,
     /// Bytes in all, once known.
     pub total: Option<u64>,
+    /// Bytes from the first on that others may read.
+    pub leading: u64,
     /// Bytes per second at present.
     pub per_second: u64,
     /// How each source fares.
@@ -53,6 +55,7 @@ impl From<Snapshot> for Progress {
             total: now.total,
             per_second: now.per_second,
             stage: now.stage.as_str().to_owned(),
+            leading: now.leading,
             sources: now.sources,
         }
     }

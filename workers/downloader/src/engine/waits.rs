@@ -7,11 +7,11 @@ use videocloud_store::StoreError;
 use super::proof::{Checked, Proof};
 use super::stored;
 
-/// A checkpoint that is being written.
-pub(super) type Saving = JoinHandle<Result<(), StoreError>>;
+/// A checkpoint that is being written; it gives the bytes from the first on that others may read then.
+pub(super) type Saving = JoinHandle<Result<u64, StoreError>>;
 
 /// Waits for the checkpoint that is being written, for ever when none is.
-pub(super) async fn ended(saving: &mut Option<Saving>) -> Result<(), Failure> {
+pub(super) async fn ended(saving: &mut Option<Saving>) -> Result<u64, Failure> {
     let Some(running) = saving else { return std::future::pending().await };
     let result = running.await;
     *saving = None;

@@ -353,11 +353,18 @@ impl Scheduler {
 
     /// Finds out what is rare, from time to time.
     fn rank(&mut self, now: Time) {
-        let partly = self.settings.order == Order::Rarest
-            && self.sources.values().any(|source| source.standing == Standing::Active && source.spec.holds.is_some());
+        let stale = self.ranks.as_ref().is_none_or(|ranks| ranks.is_stale(now));
+        if self.settings.order == Order::Playback {
+            if let Some(size) = self.size.filter(|_| stale) {
+                self.ranks = Some(Ranks::for_playback(now, size, self.grid));
+            }
+            return;
+        }
+        let partly =
+            self.sources.values().any(|source| source.standing == Standing::Active && source.spec.holds.is_some());
         if !partly {
             self.ranks = None;
-        } else if self.ranks.as_ref().is_none_or(|ranks| ranks.is_stale(now)) {
+        } else if stale {
             let active = self.sources.values().filter(|source| source.standing == Standing::Active);
             let known: Vec<f64> = active.clone().filter_map(|source| source.lane_rate(now)).collect();
             let usual = if known.is_empty() { 1.0 } else { known.iter().sum::<f64>() / known.len() as f64 };

@@ -8,7 +8,7 @@ pub enum Order {
     /// What little bandwidth stands behind first; where all sources have everything, in order of playback.
     #[default]
     Rarest,
-    /// From the first byte to the last.
+    /// From the first byte to the last, but that the end, where many files have their index, comes before the middle.
     Playback,
 }
 
@@ -46,6 +46,13 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// From the first byte to the last, in runs so short that many sources work side by side on what is played next.
+    #[must_use]
+    pub fn for_playback() -> Self {
+        let usual = Self::default();
+        Self { order: Order::Playback, first_run: 1 << 20, max_run: 4 << 20, run_time: Duration::from_secs(2), ..usual }
+    }
+
     /// Where so few requests per second may be sent to a host that they would be what is waited for, each is for more.
     #[must_use]
     pub fn with_requests(mut self, per_second: Option<u32>) -> Self {

@@ -76,6 +76,7 @@ pub fn order(task: DownloadTask, network: &Network) -> Result<Order, Failure> {
     let patience = PATIENCE.min(Duration::from_secs(task.limits.progress_deadline_seconds));
     let shared_requests = task.limits.shared.as_ref().and_then(|shared| shared.requests_per_second);
     let per_host = usize::try_from(task.limits.connections_per_host).unwrap_or(usize::MAX).max(1);
+    let settings = if task.while_downloading { Settings::for_playback() } else { Settings::default() };
     Ok(Order {
         key: task.key,
         candidates,
@@ -91,7 +92,8 @@ pub fn order(task: DownloadTask, network: &Network) -> Result<Order, Failure> {
         known: task.known,
         limits: task.limits,
         patience,
-        settings: Settings { lanes_per_host: per_host, ..Settings::default() }.with_requests(shared_requests),
+        shown: task.while_downloading,
+        settings: Settings { lanes_per_host: per_host, ..settings }.with_requests(shared_requests),
     })
 }
 

@@ -20,7 +20,7 @@ pub use sniff::{Kind, sniff};
 use crate::engine::{Order, Status, stored};
 
 /// Bytes the kind of a content is told by.
-const HEAD: usize = 8192;
+pub(crate) const HEAD: usize = 8192;
 
 /// What verification found.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! libtorrent from PyPI as a real peer, in a virtual environment of the cache.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -45,6 +45,42 @@ impl Seeds {
 }
 
 impl Drop for Seeds {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A client that has nothing and knows nobody.
+pub struct Leecher {
+    child: Child,
+    said: std::io::Lines<BufReader<std::process::ChildStdout>>,
+    pub port: u16,
+}
+
+impl Leecher {
+    /// Waits for peers of `torrent`, and writes into `to`.
+    pub fn start(torrent: &[u8], to: &Path) -> Self {
+        let order = serde_json::json!({ "role": "leech", "torrent": hex::encode(torrent), "root": to });
+        let mut child = command(&order).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let said = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut leecher = Self { child, said, port: 0 };
+        leecher.port = leecher.hear()["port"].as_u64().unwrap() as u16;
+        leecher
+    }
+
+    /// Bytes of verified pieces that it has.
+    pub fn bytes(&mut self) -> usize {
+        writeln!(self.child.stdin.as_mut().unwrap(), "how much").unwrap();
+        self.hear()["bytes"].as_u64().unwrap() as usize
+    }
+
+    fn hear(&mut self) -> Value {
+        serde_json::from_str(&self.said.next().unwrap().unwrap()).unwrap()
+    }
+}
+
+impl Drop for Leecher {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

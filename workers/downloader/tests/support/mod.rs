@@ -5,6 +5,8 @@ pub mod ftp;
 pub mod hub;
 pub mod moto;
 pub mod nginx;
+#[path = "../../../store/tests/support/node.rs"]
+pub mod node;
 pub mod script;
 pub mod tracker;
 #[path = "../../../store/tests/support/venv.rs"]

@@ -122,5 +122,17 @@ def download(order):
     print(json.dumps({"seconds": time.monotonic() - begun}), flush=True)
 
 
+def leech(order):
+    """Waits for peers that come by themselves; tells where, and for each line on standard input how many bytes it has of the file."""
+    session = lt.session(SETTINGS)
+    handle = add(session, bytes.fromhex(order["torrent"]), order["root"], lt.torrent_flags.default_flags)
+    handle.unset_flags(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
+    while session.listen_port() == 0:
+        time.sleep(0.01)
+    print(json.dumps({"port": session.listen_port()}), flush=True)
+    for _ in sys.stdin:
+        print(json.dumps({"bytes": handle.status().total_wanted_done}), flush=True)
+
+
 order = json.loads(sys.argv[1])
-download(order) if order.get("download") else seed(order)
+{"download": download, "leech": leech}.get(order.get("role"), seed)(order)

@@ -66,19 +66,23 @@ pub struct DownloadLimits {
     pub connections_per_host: u32,
     /// Bytes per second in all; `None` for no limit.
     pub bytes_per_second: Option<u64>,
+    /// Bytes per second given to peers of torrents meanwhile; 0 gives nothing, [`u64::MAX`] is no limit.
+    #[serde(default)]
+    pub upload_bytes_per_second: u64,
     /// What is shared with other downloads, by leases from the tracker; `None` for nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared: Option<SharedLimits>,
 }
 
 impl Default for DownloadLimits {
-    /// 1 TiB, 24 hours (the paper's period), 8 connections, no rate limit.
+    /// 1 TiB, 24 hours (the paper's period), 8 connections, no rate limit, nothing given away.
     fn default() -> Self {
         Self {
             max_size: 1 << 40,
             progress_deadline_seconds: 24 * 3600,
             connections_per_host: 8,
             bytes_per_second: None,
+            upload_bytes_per_second: 0,
             shared: None,
         }
     }
@@ -127,6 +131,9 @@ pub struct DownloadTask {
     /// Take bytes that are neither video nor audio.
     #[serde(default)]
     pub any_content: bool,
+    /// It is watched while it is fetched: from the first byte to the last, and others may read what is proven.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub while_downloading: bool,
     /// Contents the links are believed to lead to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub known: Vec<KnownContent>,

@@ -18,9 +18,17 @@ pub struct Progress {
     pub per_second: u64,
     /// What it is doing: `Connecting`, `Downloading`, `Verifying`, `Publishing`, `Probing`, `Encoding`, `Packaging`.
     pub stage: String,
+    /// Bytes of a download from the first on that others may read already; 0 where the order does not ask for that.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub leading: u64,
     /// How each source of a download fares.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<SourceReport>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+const fn is_zero(bytes: &u64) -> bool {
+    *bytes == 0
 }
 
 /// What came of a task that did what it was ordered to.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use videocloud_protocol::{content::ContentManifest, ids::ClaimKey};
 
 use super::{
-    Checkpoint,
+    Checkpoint, Shown,
     file::Refusal,
     scratch::LocalArea,
     state::{Header, decode, encode},
@@ -32,7 +32,8 @@ impl FsStaging {
             Some(bytes) => {
                 let (header, state) = decode(area.what(), &bytes)?;
                 let end = area.blocking("examine", |data| data.len()).await?;
-                Some(Checkpoint { state, size: header.size, kept: std::iter::once(0..end).collect() })
+                let (kept, shown) = (std::iter::once(0..end).collect(), header.shown.is_some());
+                Some(Checkpoint { state, size: header.size, kept, shown })
             }
             None => None,
         };
@@ -62,9 +63,9 @@ impl FsStaging {
         read.map_err(|error| StoreError::io("read", self.area.what(), error))
     }
 
-    pub(super) async fn checkpoint(&self, state: &[u8]) -> Result<()> {
+    pub(super) async fn checkpoint(&self, state: &[u8], shown: Option<Shown>) -> Result<()> {
         let size = self.area.blocking("sync", |data| data.sync().and_then(|()| data.len())).await?;
-        let header = Header { size: Some(size), ..Header::default() };
+        let header = Header { size: Some(size), shown, ..Header::default() };
         self.area.save(encode(self.area.what(), &header, state)?).await
     }
 

@@ -3,6 +3,7 @@
 //!
 //! [`fs`] keeps it in the store's own volume; [`s3`] in a scratch file plus one object per finished part.
 
+mod arriving;
 mod file;
 mod fs;
 pub(crate) mod parts;
@@ -12,7 +13,9 @@ mod state;
 
 use std::ops::Range;
 
+pub use arriving::Arriving;
 use bytes::Bytes;
+pub use state::Shown;
 use videocloud_protocol::{content::ContentManifest, ids::ClaimKey};
 
 use crate::{
@@ -35,6 +38,8 @@ pub struct Checkpoint {
     /// The bytes of the content that are still there, as disjoint ranges in order. Whatever the state says of bytes
     /// outside of them is void. On a file system that is everything; on S3 after a change of node, the finished parts.
     pub kept: Vec<Range<u64>>,
+    /// Whether others may read some of it ([`Staging::checkpoint_shown`]).
+    pub shown: bool,
 }
 
 /// What a publication did.
@@ -157,9 +162,18 @@ impl Staging {
     /// # Errors
     /// [`crate::StoreError::TakenOver`] when another process has opened the area since: stop then.
     pub async fn checkpoint(&self, state: &[u8]) -> Result<()> {
+        self.checkpoint_shown(state, None).await
+    }
+
+    /// As [`Staging::checkpoint`], and from now on others may read what is `shown` ([`Store::arriving`]); on S3 as far as it is in
+    /// parts that are complete. What was shown before and is not now must not be read any more.
+    ///
+    /// # Errors
+    /// As [`Staging::checkpoint`].
+    pub async fn checkpoint_shown(&self, state: &[u8], shown: Option<Shown>) -> Result<()> {
         match &self.backend {
-            Backend::Fs(fs) => fs.checkpoint(state).await,
-            Backend::S3(s3) => s3.checkpoint(state).await,
+            Backend::Fs(fs) => fs.checkpoint(state, shown).await,
+            Backend::S3(s3) => s3.checkpoint(state, shown).await,
         }
     }
 

@@ -71,6 +71,22 @@ impl RangeSet {
         range.is_empty() || self.0.range(..=range.start).next_back().is_some_and(|(_, &to)| to >= range.end)
     }
 
+    /// The end of the run of bytes that begins at `at` or before; `None` when `at` is not in the set.
+    pub(crate) fn run_from(&self, at: u64) -> Option<u64> {
+        self.0.range(..=at).next_back().map(|(_, &to)| to).filter(|&to| to > at)
+    }
+
+    /// The bytes that are in both sets.
+    pub(crate) fn and(&self, other: &Self) -> Self {
+        let within = |range: Range<u64>| {
+            let before = other.0.range(..=range.start).next_back();
+            let inside = other.0.range(range.start + 1..range.end);
+            let parts = before.into_iter().chain(inside);
+            parts.map(move |(&from, &to)| from.max(range.start)..to.min(range.end)).filter(|part| part.start < part.end)
+        };
+        self.iter().flat_map(within).collect()
+    }
+
     /// The ranges in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Range<u64>> + '_ {
         self.0.iter().map(|(&start, &end)| start..end)
@@ -125,8 +141,25 @@ mod tests {
                 let expected = ranges.iter().any(|&(start, length)| (start..start + length).contains(&byte));
                 prop_assert_eq!(set.contains(&(byte..byte + 1)), expected);
             }
+            for byte in 0..260 {
+                let run = (byte..300).take_while(|byte| set.contains(&(*byte..*byte + 1))).last().map(|last| last + 1);
+                prop_assert_eq!(set.run_from(byte), run);
+            }
             let listed: Vec<_> = set.iter().collect();
             prop_assert!(listed.windows(2).all(|pair| pair[0].end < pair[1].start), "{:?}", listed);
+        }
+
+        #[test]
+        fn what_is_in_both_sets(
+            one in prop::collection::vec((0..100_u64, 0..20_u64), 0..12), two in prop::collection::vec((0..100_u64, 0..20_u64), 0..12),
+        ) {
+            let set = |ranges: &[(u64, u64)]| ranges.iter().map(|&(start, length)| start..start + length).collect::<RangeSet>();
+            let (one, two) = (set(&one), set(&two));
+            let both = one.and(&two);
+            for byte in 0..130 {
+                let has = |set: &RangeSet| set.contains(&(byte..byte + 1));
+                prop_assert_eq!(has(&both), has(&one) && has(&two));
+            }
         }
     }
 }

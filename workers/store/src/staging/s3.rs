@@ -16,7 +16,7 @@ use object_store::{UpdateVersion, multipart::PartId};
 use videocloud_protocol::{content::ContentManifest, ids::ClaimKey};
 
 use super::{
-    Checkpoint,
+    Checkpoint, Shown,
     file::Refusal,
     parts::{PartPlan, RangeSet},
     scratch::LocalArea,
@@ -67,6 +67,7 @@ struct Progress {
 struct Stored {
     version: Option<UpdateVersion>,
     state: Bytes,
+    shown: Option<Shown>,
 }
 
 impl S3Staging {
@@ -100,9 +101,9 @@ impl S3Staging {
             start..start + stored.size
         });
         let kept = header.written.iter().chain(stored_ranges).collect::<RangeSet>().iter().collect();
-        let found = Some(Checkpoint { state: state.clone(), size: header.size, kept });
+        let found = Some(Checkpoint { state: state.clone(), size: header.size, kept, shown: header.shown.is_some() });
         let progress = Progress { plan, written: header.written, stored: header.parts, ..Progress::new(header.size) };
-        let version = tokio::sync::Mutex::new(Stored { version: Some(version), state });
+        let version = tokio::sync::Mutex::new(Stored { version: Some(version), state, shown: None });
         let (progress, fetching) = (Mutex::new(progress), tokio::sync::Mutex::default());
         Ok(Self { objects, folder, area, progress, version, fetching, found })
     }
@@ -173,9 +174,10 @@ impl S3Staging {
         Ok(bytes.freeze())
     }
 
-    pub(super) async fn checkpoint(&self, state: &[u8]) -> Result<()> {
+    pub(super) async fn checkpoint(&self, state: &[u8], shown: Option<Shown>) -> Result<()> {
         let mut stored = self.version.lock().await;
         self.send_finished_parts().await?;
+        stored.shown = shown;
         self.save(&mut stored, Bytes::copy_from_slice(state), None).await
     }
 
@@ -305,6 +307,7 @@ impl S3Staging {
                 parts: progress.stored.clone(),
                 written: progress.written.clone(),
                 upload,
+                shown: stored.shown.clone(),
             };
             (header, std::mem::take(&mut progress.garbage))
         };
@@ -312,7 +315,7 @@ impl S3Staging {
         let bytes = encode(self.area.what(), &header, &state)?;
         let path = self.folder.join(&name("checkpoint")?);
         match self.objects.replace_tagged(&path, stored.version.clone(), bytes.clone()).await? {
-            Some(version) => *stored = Stored { version: Some(version), state },
+            Some(version) => (stored.version, stored.state) = (Some(version), state),
             None => return Err(StoreError::TakenOver { what: self.area.what().to_owned() }),
         }
         self.area.save(bytes).await.map_err(scratch_error)?;

@@ -1,7 +1,7 @@
 //! The checkpoint of a download in progress as it is stored: a line of JSON with what the store has to know, then the
 //! opaque bytes of the downloader.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,15 @@ pub(crate) struct StoredPart {
     pub(crate) size: u64,
 }
 
+/// What of a download in progress others may read before all of it is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// Media type of the content.
+    pub mime: String,
+    /// Its bytes that are proven to be right, as disjoint ranges in order.
+    pub proven: Vec<Range<u64>>,
+}
+
 /// What a checkpoint says besides the bytes of the downloader.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -34,6 +43,9 @@ pub(crate) struct Header {
     pub(crate) written: RangeSet,
     /// The upload by which the blob is being put together (object storage only): object and upload id.
     pub(crate) upload: Option<(String, String)>,
+    /// What others may read of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) shown: Option<Shown>,
 }
 
 /// Puts a checkpoint together.

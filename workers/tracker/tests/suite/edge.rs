@@ -3,7 +3,7 @@
 use videocloud_protocol::{
     content::MediaFacts,
     ids::{ContentId, RenditionKey, RunId, TaskId},
-    publication::{Access, Publication, PublishedRendition},
+    publication::{Access, Original, Publication, PublishedRendition},
     rendition::{
         AudioCodec, AudioSettings, Frame, Packaging, RateControl, RenditionSettings, RenditionSummary, VideoCodec,
     },
@@ -17,7 +17,7 @@ use crate::support::Running;
 fn publication(uid: &str) -> Publication {
     Publication {
         uid: uid.into(),
-        content: ContentId::from_bytes([1; 32]),
+        original: Original::Content(ContentId::from_bytes([1; 32])),
         access: Access::Signed,
         renditions: vec![PublishedRendition { name: "720p".into(), key: RenditionKey::from_bytes([2; 32]), run: None }],
     }

@@ -116,6 +116,7 @@ async fn follow(tracker: Client, id: TaskId, progress: Arc<Progressing>, stop: C
             per_second: per_second.round() as u64,
             stage: progress.stage().to_owned(),
             sources: Vec::new(),
+            leading: 0,
         };
         if before.as_ref().is_some_and(|(before, _)| (before.done, &before.stage) == (done, &current.stage)) {
             continue;

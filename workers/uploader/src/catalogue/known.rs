@@ -4,7 +4,7 @@ use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use videocloud_protocol::{
     content::ContentManifest,
-    ids::{ContentId, RenditionKey, RunId},
+    ids::{ClaimKey, ContentId, RenditionKey, RunId},
     publication::Publication,
     rendition::{
         RenditionManifest,
@@ -12,7 +12,7 @@ use videocloud_protocol::{
     },
     tracker::{AnnounceUrls, ClientError},
 };
-use videocloud_store::{Run, Store, StoreError, TreePath};
+use videocloud_store::{Arriving, Run, Store, StoreError, TreePath};
 
 use super::{
     Standing,
@@ -41,6 +41,14 @@ const MANIFESTS: Terms = Terms {
 /// Parts of renditions that are being made: small, and many of them.
 const PARTS: Terms = Terms { entries: NonZeroUsize::MIN.saturating_add(8_191), ..MANIFESTS };
 
+/// Downloads that are watched while they run: what is there grows by the second.
+const ARRIVALS: Terms = Terms {
+    entries: NonZeroUsize::MIN.saturating_add(1_023),
+    fresh: Duration::from_millis(400),
+    stale: Duration::from_millis(400),
+    absent: Duration::from_millis(400),
+};
+
 /// Nothing is known of it, and whoever could tell did not answer.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to look up {what}: {source}")]
@@ -67,6 +75,7 @@ pub struct Catalogue {
     publications: Shelf<(String, String), Publication>,
     contents: Shelf<ContentId, ContentManifest>,
     originals: Shelf<ContentId, ContentManifest>,
+    arrivals: Shelf<ClaimKey, Arriving>,
     renditions: Shelf<RenditionKey, RenditionManifest>,
     heads: Shelf<(RunId, RenditionKey), GrowingHead>,
     parts: Shelf<(RunId, RenditionKey, u32), GrowingPart>,
@@ -83,6 +92,7 @@ impl Catalogue {
             publications: Shelf::new(DECISIONS),
             contents: Shelf::new(DECISIONS),
             originals: Shelf::new(MANIFESTS),
+            arrivals: Shelf::new(ARRIVALS),
             renditions: Shelf::new(MANIFESTS),
             heads: Shelf::new(MANIFESTS),
             parts: Shelf::new(PARTS),
@@ -155,6 +165,21 @@ impl Catalogue {
         found.map_err(|source| LookupError { what: format!("content {id}"), source })
     }
 
+    /// What there is of a content that is being fetched for `claim`; `None` when that has ended, or not begun.
+    ///
+    /// # Errors
+    /// [`LookupError`].
+    pub async fn arriving(&self, claim: &ClaimKey) -> Result<Option<Arc<Arriving>>, LookupError> {
+        let (store, key) = (self.store.clone(), *claim);
+        let found = self.arrivals.get(claim, || async move { store.arriving(&key).await }).await;
+        found.map_err(|source| LookupError { what: format!("download {claim}"), source })
+    }
+
+    /// Forgets what was there of a content whose bytes were not found.
+    pub fn forget_arriving(&self, claim: &ClaimKey) {
+        self.arrivals.forget(claim);
+    }
+
     /// The manifest of a rendition in the store; `None` when it does not exist.
     ///
     /// # Errors
@@ -210,6 +235,7 @@ impl Catalogue {
         self.publications.close().await;
         self.contents.close().await;
         self.originals.close().await;
+        self.arrivals.close().await;
         self.renditions.close().await;
         self.heads.close().await;
         self.parts.close().await;

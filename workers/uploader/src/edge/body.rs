@@ -12,6 +12,7 @@ use futures::{Stream, StreamExt, stream::BoxStream};
 use http_body::{Frame, SizeHint};
 use prometheus_client::metrics::counter::Counter;
 
+use super::arrival::Arrival;
 use crate::{
     pulse,
     rates::{Meter, Sending},
@@ -84,10 +85,42 @@ pub enum Step {
     },
 }
 
+/// Where bytes are read from.
+pub enum Origin {
+    /// They are all there.
+    Kept(Reader),
+    /// They are being fetched.
+    Coming(Box<Arrival>),
+}
+
+impl Origin {
+    fn piece(&self) -> u64 {
+        match self {
+            Self::Kept(reader) => reader.piece(),
+            Self::Coming(arrival) => arrival.piece(),
+        }
+    }
+
+    /// Waits until byte `at` is there, and gives where those end that are.
+    async fn ready(&mut self, at: u64) -> Result<u64, ReadError> {
+        match self {
+            Self::Kept(_) => Ok(u64::MAX),
+            Self::Coming(arrival) => arrival.ready(at).await,
+        }
+    }
+
+    async fn read(&mut self, at: u64, wanted: u64, end: u64) -> Result<Bytes, ReadError> {
+        match self {
+            Self::Kept(reader) => reader.read(at, wanted, end).await,
+            Self::Coming(arrival) => arrival.read(at, wanted).await,
+        }
+    }
+}
+
 /// Bytes on their way.
 pub struct Transfer {
-    /// Reads them.
-    pub reader: Reader,
+    /// Gives them.
+    pub origin: Origin,
     /// What is left to send.
     pub steps: VecDeque<Step>,
     /// Allows them.
@@ -101,11 +134,15 @@ pub struct Transfer {
 }
 
 impl Transfer {
-    /// Reads the first piece, so that a failure can still be told by the status, and makes a body of it and the rest.
+    /// Reads the first piece, so that a failure can still be told by the status, and makes a body of it and the rest. Who asks for
+    /// bytes that are still to come is answered at once, and sent them then.
     ///
     /// # Errors
     /// [`ReadError`] of the first piece.
     pub async fn begin(mut self) -> Result<Body, ReadError> {
+        if matches!(self.origin, Origin::Coming(_)) {
+            return Ok(Body::Stream(self.into_stream().boxed()));
+        }
         let Some(first) = self.next().await.transpose()? else { return Ok(Body::empty()) };
         if self.steps.is_empty() {
             return Ok(Body::Whole(Some(first)));
@@ -130,7 +167,15 @@ impl Transfer {
             Step::Bytes(bytes) => return Some(Ok(bytes)),
             Step::Range { at, end } => (at, end),
         };
-        let wanted = self.reader.piece().min(end - at);
+        // Nothing is allowed to somebody for whom there is nothing yet.
+        let there = {
+            let _waiting = self.flight.reads();
+            match self.origin.ready(at).await {
+                Ok(there) => there,
+                Err(error) => return Some(Err(error)),
+            }
+        };
+        let wanted = self.origin.piece().min(end.min(there) - at);
         let allowed = match self.sending.try_pass(&self.meter, wanted) {
             Some(allowed) => allowed,
             None => {
@@ -139,7 +184,7 @@ impl Transfer {
             }
         };
         let _waiting = self.flight.reads();
-        let read = self.reader.read(at, allowed, end).await;
+        let read = self.origin.read(at, allowed, end).await;
         let got = read.as_ref().map_or(0, |bytes| bytes.len() as u64);
         self.sending.sent(&self.meter, allowed, got);
         self.sent.inc_by(got);

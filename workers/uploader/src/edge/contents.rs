@@ -22,7 +22,7 @@ impl Edge {
         let entity = Entity::original(&manifest, &id.to_string()[..16], entity::keep(&Pass::Public, true));
         self.send(asked, &entity).await.map_err(|unsent| {
             self.0.catalogue.forget_content(id);
-            unsent.refusal(&entity.blob)
+            unsent.refusal(&entity.place)
         })
     }
 }

@@ -8,7 +8,9 @@ use videocloud_protocol::{
     rendition::{RenditionManifest, Track, TreeFile, TreePath, growing::Piece},
 };
 
-use super::access::Pass;
+use videocloud_store::Arriving;
+
+use super::{access::Pass, arrival::Coming};
 use crate::{rates::Share, source::Blob};
 
 /// How long what never changes is kept.
@@ -16,16 +18,26 @@ const FOREVER: u64 = 31_536_000;
 /// How long what may be replaced under its address is kept without asking again, seconds.
 const BRIEFLY: u64 = 60;
 
+/// Where bytes lie.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// In the store.
+    Store(Blob),
+    /// They are being fetched.
+    Coming(Coming),
+}
+
 /// A representation, as HTTP calls it.
 #[derive(Debug, Clone)]
 pub struct Entity {
     /// Where its bytes lie.
-    pub blob: Blob,
+    pub place: Place,
     /// Its first byte in there.
     pub start: u64,
     /// Bytes.
     pub size: u64,
-    /// Strong entity tag with its quotes: made of digests, so equal tags mean equal bytes, on every uploader.
+    /// Entity tag with its quotes: made of digests, so equal tags mean equal bytes, on every uploader; a weak one of what nobody has
+    /// seen the whole of.
     pub etag: String,
     /// MIME type, safe to show.
     pub mime: String,
@@ -45,21 +57,37 @@ impl Entity {
     /// The original, called `name`.
     #[must_use]
     pub fn original(manifest: &ContentManifest, name: &str, keep: String) -> Self {
-        let (mime, known) = safe(&manifest.mime);
-        let extension = extension(&mime);
-        // What is not known to be sound or picture is saved, never shown.
-        let how = if known { "inline" } else { "attachment" };
+        let (mime, disposition) = shown_as(&manifest.mime, name);
         Self {
-            blob: Blob::Content(manifest.id),
+            place: Place::Store(Blob::Content(manifest.id)),
             start: 0,
             size: manifest.size,
             etag: format!("\"{}\"", manifest.id),
             mime,
             modified: Some(manifest.created),
-            disposition: Some(format!("{how}; filename=\"{name}.{extension}\"")),
+            disposition: Some(disposition),
             swarm: manifest.id,
             share: Share::Http,
             keep,
+        }
+    }
+
+    /// The original, while it is being fetched.
+    #[must_use]
+    pub fn coming(coming: Coming, there: &Arriving) -> Self {
+        let (mime, disposition) = shown_as(there.mime(), &coming.object.1);
+        Self {
+            start: 0,
+            size: there.size(),
+            etag: format!("W/\"{}\"", coming.claim),
+            mime,
+            modified: None,
+            disposition: Some(disposition),
+            // What is not known by its digest has a share of its own, as any content that no table names.
+            swarm: ContentId::derive([b"arriving".as_slice(), coming.claim.as_bytes().as_slice()]),
+            share: Share::Http,
+            keep: "no-store".to_owned(),
+            place: Place::Coming(coming),
         }
     }
 
@@ -67,7 +95,7 @@ impl Entity {
     #[must_use]
     pub fn file(manifest: &std::sync::Arc<RenditionManifest>, file: &TreeFile, keep: String) -> Self {
         Self {
-            blob: Blob::Tree { manifest: std::sync::Arc::clone(manifest), file: file.path.clone() },
+            place: Place::Store(Blob::Tree { manifest: std::sync::Arc::clone(manifest), file: file.path.clone() }),
             start: 0,
             size: file.size,
             etag: format!("\"{}\"", file.sha256),
@@ -104,7 +132,7 @@ impl Entity {
     pub fn of_run(run: RunId, source: ContentId, piece: &Piece<'_>, mime: &str, keep: String) -> Option<Self> {
         let (start, size) = piece.range;
         (start.checked_add(size)? <= piece.file.size).then(|| Self {
-            blob: Blob::Run { run, file: piece.path.clone(), size: piece.file.size },
+            place: Place::Store(Blob::Run { run, file: piece.path.clone(), size: piece.file.size }),
             start,
             size,
             etag: format!("\"{}-{start}-{size}\"", piece.file.sha256),
@@ -153,6 +181,16 @@ fn scoped(pass: &Pass, seconds: u64) -> String {
             format!("private, max-age={seconds}")
         }
     }
+}
+
+/// Type and `Content-Disposition` of a file called `name`.
+fn shown_as(mime: &str, name: &str) -> (String, String) {
+    let (mime, known) = safe(mime);
+    let extension = extension(&mime);
+    // What is not known to be sound or picture is saved, never shown.
+    let how = if known { "inline" } else { "attachment" };
+    let disposition = format!("{how}; filename=\"{name}.{extension}\"");
+    (mime, disposition)
 }
 
 /// A type that browsers play or download but never run, and whether the one given was such.

@@ -39,7 +39,7 @@ impl Edge {
         }
         let Some(run) = published.run else { return Ok(None) };
         let growth = self.0.catalogue.growth(&run, &published.key).await?;
-        let growth = growth.filter(|growth| growth.head.manifest.source == publication.content);
+        let growth = growth.filter(|growth| publication.original.content() == Some(&growth.head.manifest.source));
         Ok(growth.map(|growth| Standing::Growing(Box::new(growth))))
     }
 

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod answer;
+pub mod arrival;
 pub mod body;
 mod contents;
 pub mod entity;

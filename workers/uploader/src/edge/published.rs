@@ -7,13 +7,14 @@ use videocloud_protocol::{
     content::Visibility,
     ids::ContentId,
     playlist::{Addressing, Presentation, Resource, Variant, dash, hls, thumbnails},
-    publication::{Publication, PublishedRendition},
+    publication::{Original, Publication, PublishedRendition},
     rendition::{RenditionManifest, Track, TreePath},
 };
 
 use super::{
     access::{self, Pass},
     answer::{self, Refusal},
+    arrival::Coming,
     body::Body,
     entity::{self, Entity},
     growing::{self, Standing},
@@ -24,6 +25,10 @@ use super::{
 pub(super) const NO_RENDITION: Refusal =
     Refusal::NotFound("this video has no rendition of this name, or it is not ready yet");
 const NO_THUMBNAILS: Refusal = Refusal::NotFound("this video has no thumbnails of this name");
+const NOT_WHOLE: Refusal =
+    Refusal::NotFound("this video is still being fetched: its torrents are made when it is whole");
+const NOTHING_YET: Refusal =
+    Refusal::Unavailable("this video is being fetched, and nothing of it can be shown at the moment");
 const NO_PLAYLIST: Refusal = Refusal::NotFound("this video has no rendition for streaming yet");
 
 /// A publication a request has been let through to.
@@ -78,14 +83,25 @@ impl Edge {
                 Ok(answer::text(asked.method, asked.headers, text, "text/vtt", &entity::keep_playlist(&opened.pass)))
             }
             Item::File => {
-                let content = self.0.catalogue.original(&publication.content).await?;
-                let content = content.ok_or(Refusal::Gone("the original of this video is no longer kept"))?;
-                let entity = Entity::original(&content, name, opened.keep(asked));
-                self.send(asked, &entity).await.map_err(|unsent| unsent.refusal(&entity.blob))
+                let entity = match &publication.original {
+                    Original::Content(id) => {
+                        let content = self.0.catalogue.original(id).await?;
+                        let content = content.ok_or(Refusal::Gone("the original of this video is no longer kept"))?;
+                        Entity::original(&content, name, opened.keep(asked))
+                    }
+                    Original::Arriving(claim) => {
+                        let there = self.0.catalogue.arriving(claim).await?;
+                        let there = there.filter(|there| there.bytes() > 0).ok_or(NOTHING_YET)?;
+                        let object = (namespace.to_owned(), name.to_owned());
+                        Entity::coming(Coming { claim: *claim, object, uid: publication.uid.clone() }, &there)
+                    }
+                };
+                self.send(asked, &entity).await.map_err(|unsent| unsent.refusal(&entity.place))
             }
             Item::Document(kind) => {
                 // The tracker's word on who may know of the content is the newer one.
-                let content = self.0.catalogue.content(&publication.content).await?;
+                let id = publication.original.content().ok_or(NOT_WHOLE)?;
+                let content = self.0.catalogue.content(id).await?;
                 let content = content.ok_or(Refusal::Gone("the original of this video is no longer kept"))?;
                 let keep = entity::keep(&opened.pass, false);
                 let path = (content.visibility == Visibility::Public).then(|| format!("/c/{}", content.id));
@@ -148,10 +164,10 @@ impl Edge {
                 Err(Unsent::Missing) => {
                     self.0.catalogue.forget_rendition(&rendition.key, rendition.run.as_ref());
                     if !std::mem::take(&mut again) {
-                        return Err(Unsent::Missing.refusal(&entity.blob));
+                        return Err(Unsent::Missing.refusal(&entity.place));
                     }
                 }
-                sent => return sent.map_err(|unsent| unsent.refusal(&entity.blob)),
+                sent => return sent.map_err(|unsent| unsent.refusal(&entity.place)),
             }
         }
     }
@@ -265,7 +281,11 @@ impl Opened<'_> {
 /// object may be deleted, and another made of its name.
 fn version(publication: &Publication) -> String {
     let keys = publication.renditions.iter().map(|rendition| rendition.key.as_bytes().as_slice());
-    let parts = std::iter::once(publication.content.as_bytes().as_slice()).chain(keys);
+    let original = match &publication.original {
+        Original::Content(id) => id.as_bytes().as_slice(),
+        Original::Arriving(claim) => claim.as_bytes().as_slice(),
+    };
+    let parts = std::iter::once(original).chain(keys);
     ContentId::derive(parts).to_string()[..16].to_owned()
 }
 

@@ -11,8 +11,9 @@ use videocloud_protocol::token::TokenKey;
 use super::{
     access::Query,
     answer::{self, Refusal},
-    body::{Body, Transfer},
-    entity::Entity,
+    arrival::Arrival,
+    body::{Body, Origin, Transfer},
+    entity::{Entity, Place},
     target::Target,
 };
 use crate::{
@@ -21,7 +22,7 @@ use crate::{
     pulse::Pulse,
     rates::{Meter, Swarms},
     seeding::Announcer,
-    source::{Blob, Library, reader::ReadError},
+    source::{Library, reader::ReadError},
     torrents::Collection,
 };
 
@@ -29,7 +30,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Settings {
     /// What is published.
-    pub catalogue: Catalogue,
+    pub catalogue: Arc<Catalogue>,
     /// The bytes.
     pub library: Arc<Library>,
     /// The torrents made of them.
@@ -119,8 +120,15 @@ impl Edge {
         if plan.steps.is_empty() {
             return Ok(Response::from_parts(plan.head, Body::empty()));
         }
+        let origin = match &entity.place {
+            Place::Store(blob) => Origin::Kept(self.0.library.open(blob, entity.size).await.map_err(ReadError::from)?),
+            Place::Coming(coming) => {
+                let (catalogue, library) = (Arc::clone(&self.0.catalogue), Arc::clone(&self.0.library));
+                Origin::Coming(Box::new(Arrival::new(coming.clone(), catalogue, library, entity.size)))
+            }
+        };
         let transfer = Transfer {
-            reader: self.0.library.open(&entity.blob, entity.size).await.map_err(ReadError::from)?,
+            origin,
             steps: plan.steps,
             sending: self.0.swarms.send(entity.swarm, entity.share),
             meter: Arc::clone(asked.meter),
@@ -160,10 +168,10 @@ impl From<ReadError> for Unsent {
 
 impl Unsent {
     /// The refusal, where nothing else is left to try.
-    pub(super) fn refusal(&self, blob: &Blob) -> Refusal {
+    pub(super) fn refusal(&self, place: &Place) -> Refusal {
         match self {
             Self::Missing => {
-                tracing::warn!(?blob, "known, but not in the store");
+                tracing::warn!(?place, "known, but not in the store");
                 Refusal::Gone("this was here, but its bytes are no longer kept")
             }
             Self::Failed => Refusal::Unavailable("the store does not answer"),

@@ -92,7 +92,7 @@ impl Edge {
         let entity = Entity { share: Share::BitTorrent, ..entity };
         self.send(asked, &entity).await.map_err(|unsent| {
             self.0.catalogue.forget_content(&content);
-            unsent.refusal(&entity.blob)
+            unsent.refusal(&entity.place)
         })
     }
 }

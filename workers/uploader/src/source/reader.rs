@@ -28,6 +28,14 @@ pub enum ReadError {
     /// The object ended before its manifest says.
     #[error("failed to read byte {0} of an object of the store: it ends before")]
     Short(u64),
+    /// It is being fetched, and the byte is not to be expected.
+    #[error("failed to read byte {at} of a file that is being fetched: {why}")]
+    NotComing {
+        /// The byte.
+        at: u64,
+        /// Why not.
+        why: String,
+    },
 }
 
 impl ReadError {

@@ -3,7 +3,7 @@
 use reqwest::StatusCode;
 use videocloud_protocol::{
     ids::{RenditionKey, RunId},
-    publication::{Access, Publication, PublishedRendition},
+    publication::{Access, Original, Publication, PublishedRendition},
     rendition::{
         RenditionManifest, Track, TreeFile, TreePath,
         growing::{GrowingHead, GrowingPart, file_path, head_path, part_paths},
@@ -36,7 +36,12 @@ impl Making {
         let run = RunId::from_bytes(RUN);
         let rendition = PublishedRendition { name: "soon".into(), key: manifest.key, run: Some(run) };
         let content = site.clip.content;
-        let publication = Publication { uid: "uid-1".into(), content, access, renditions: vec![rendition] };
+        let publication = Publication {
+            uid: "uid-1".into(),
+            original: Original::Content(content),
+            access,
+            renditions: vec![rendition],
+        };
         site.operator().publish("team", "holiday", &publication).await.unwrap();
         Self { run: site.store.run(&run), manifest, picture, bytes: clip::file("high-video.mp4") }
     }

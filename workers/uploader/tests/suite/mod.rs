@@ -1,4 +1,5 @@
 mod access;
+mod arriving;
 mod faults;
 mod growing;
 mod hostile;

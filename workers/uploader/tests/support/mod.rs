@@ -4,6 +4,8 @@ pub mod clip;
 // The store's own: one way to run an S3 server in tests.
 #[path = "../../../store/tests/support/moto.rs"]
 pub mod moto;
+#[path = "../../../store/tests/support/node.rs"]
+pub mod node;
 pub mod process;
 pub mod tools;
 mod tracker;
@@ -15,7 +17,7 @@ use reqwest::{Method, RequestBuilder, Response};
 use tempfile::TempDir;
 use videocloud_protocol::{
     ids::ContentId,
-    publication::{Access, Publication, PublishedRendition},
+    publication::{Access, Original, Publication, PublishedRendition},
     token::TokenKey,
     tracker::Client,
 };
@@ -82,7 +84,12 @@ pub fn publication(clip: &Published, access: Access) -> Publication {
         key: manifest.key,
         run: None,
     });
-    Publication { uid: "uid-1".into(), content: clip.content, access, renditions: renditions.collect() }
+    Publication {
+        uid: "uid-1".into(),
+        original: Original::Content(clip.content),
+        access,
+        renditions: renditions.collect(),
+    }
 }
 
 /// The query of a signed link for `/v/team/holiday/` that is good for an hour.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::place::{Done, Place, Running, in_namespace, run};
-use crate::support::{client, header, tools::program, venv};
+use crate::support::{client, header, node, tools::program, venv};
 
 const SIZE: usize = 3 << 20;
 
@@ -85,6 +85,23 @@ fn aria2_transmission_and_libtorrent_fetch_it_from_its_torrent() {
         libtorrent(link, &fifth, "10.77.0.2", "'outgoing_interfaces': '10.77.0.2',");
         assert!(place.received(&fifth));
         assert!(sent().await >= 5.0 * SIZE as f64, "{} by the peer wire", sent().await);
+    });
+}
+
+#[test]
+fn webtorrent_fetches_it_over_tcp() {
+    let _made = node::webtorrent();
+    in_namespace(|| async {
+        let place = Place::open("10.77.0.1", SIZE, &[]).await;
+        let (torrent, to) = (place.torrent_of_peers().await, place.folder("webtorrent"));
+        let script = "const WebTorrent = require('webtorrent'), [torrent, path] = process.argv.slice(1)\n\
+            const client = new WebTorrent({ dht: false, lsd: false, utp: false, webSeeds: false })\n\
+            client.add(torrent, { path }, (it) => it.on('done', () => client.destroy(() => process.exit(0))))\n\
+            setTimeout(() => process.exit(1), 60_000)\n";
+        run(node::script(script).arg(&torrent).arg(&to));
+        assert!(place.received(&to));
+        let sent = place.uploader.metric("videocloud_uploader_seeded_bytes_total").await;
+        assert!(sent >= SIZE as f64, "{sent} by the peer wire");
     });
 }
 

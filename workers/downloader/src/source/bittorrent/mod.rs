@@ -3,11 +3,13 @@
 //! [`Torrent`] is the [`Discovery`](crate::discover::Discovery) of one torrent or magnet link: it finds peers, learns what the
 //! content is, and hands each peer that gives something to the engine as a [`Source`](crate::source::Source) that delivers verified
 //! pieces, or parts of pieces that are too long for one peer. What is said with a peer is decided in [`session`] (pure); sockets are
-//! at the edge, in `wire` and `peer`. Every address, whoever names it, goes through the same policy as a link's host. Nothing is
-//! uploaded and nobody is listened to.
+//! at the edge, in `wire` and `peer`. Every address, whoever names it, goes through the same policy as a link's host. Peers that are
+//! connected to are given proven pieces in return ([`sharing`]), where the order allows it; nobody is listened to.
 
+mod choker;
 pub mod dht;
 mod fault;
+mod giving;
 mod lane;
 mod link;
 mod metadata;
@@ -17,6 +19,7 @@ mod search;
 pub mod session;
 #[cfg(test)]
 mod session_tests;
+mod sharing;
 mod swarm;
 pub mod tracker;
 mod wire;

@@ -5,23 +5,24 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use videocloud_protocol::failure::reason;
-use videocloud_protocol::torrent::InfoHash;
+use videocloud_protocol::torrent::{InfoHash, merkle};
 
 use super::fault::PeerFault;
 use super::handshake::{Handshake, PeerId};
 use super::lane::{Delivery, Fetch, PeerSource};
-use super::message::Message;
+use super::message::{Block, Message};
 use super::session::{Event, Session};
+use super::sharing::{Ours, Sharing};
 use super::wire::{self, Encryption, READ, Wire, WireError};
 use crate::discover::{Find, FindId, Found};
 use crate::schedule::Span;
-use crate::source::SourceError;
+use crate::source::{BoxFuture, SourceError};
 use crate::torrent::Plan;
 
 /// Verified pieces that wait for the lane, and parts that do; further ones are not begun.
@@ -35,12 +36,15 @@ const ABANDONED: Duration = Duration::from_secs(10);
 const HOLDS_EVERY: Duration = Duration::from_millis(250);
 /// How often a lane is told that blocks come, while no piece is complete.
 const ALIVE_EVERY: Duration = Duration::from_secs(1);
+/// Bytes that wait to be sent from which on no further block is read for it.
+const FULL: usize = 256 << 10;
 /// A peer that chokes for this long makes room for another.
 const CHOKED: Duration = Duration::from_secs(120);
 
 /// What all peers of a download share.
 pub(super) struct Club {
     pub(super) plan: Arc<Plan>,
+    pub(super) begun: Instant,
     pub(super) peer: PeerId,
     pub(super) encryption: Encryption,
     /// Peers give parts of pieces, which the engine judges.
@@ -50,6 +54,8 @@ pub(super) struct Club {
     pub(super) finds: mpsc::Sender<Find>,
     /// Addresses that peers name.
     pub(super) exchanged: mpsc::Sender<Vec<SocketAddr>>,
+    /// What they are given.
+    pub(super) sharing: Arc<Sharing>,
 }
 
 /// How it ended with a peer.
@@ -127,14 +133,23 @@ struct Peer {
     alive_blocks: u64,
     choked_since: Instant,
     starved: bool,
+    ours: watch::Receiver<Arc<Ours>>,
+    /// Pieces of them it was told of.
+    told_of: usize,
+    /// When it was last weighed against the others, and what it had given by then.
+    weighed: (Instant, u64),
 }
 
 impl Peer {
     fn new(club: Arc<Club>, address: SocketAddr, id: FindId, wire: &Wire) -> Self {
         let begun = Instant::now();
         let (handle, commands) = mpsc::channel(1);
-        let session = Session::new(Arc::clone(&club.plan), Duration::ZERO, wire.theirs.fast, wire.theirs.extended);
+        let mut ours = club.sharing.ours();
+        let abilities = (wire.theirs.fast, wire.theirs.extended);
+        let there = Arc::clone(&ours.borrow_and_update());
+        let session = Session::new(Arc::clone(&club.plan), Duration::ZERO, abilities, &there.bits);
         let session = session.by_parts(club.parts);
+        club.sharing.choker().join(id);
         Self {
             club,
             address,
@@ -152,6 +167,9 @@ impl Peer {
             alive_blocks: 0,
             choked_since: begun,
             starved: false,
+            ours,
+            told_of: there.order.len(),
+            weighed: (begun, 0),
         }
     }
 
@@ -160,6 +178,7 @@ impl Peer {
         let (mut send, mut receive) = ciphers.unzip();
         let (mut reader, mut writer) = stream.into_split();
         let mut sending = BytesMut::new();
+        let mut gift: Option<BoxFuture<'static, (Block, Option<Bytes>)>> = None;
         loop {
             if let Err(fault) = self.step(&mut buffer) {
                 return End::Fault(fault);
@@ -167,6 +186,12 @@ impl Peer {
             self.tell().await;
             if self.session.is_choked() && self.choked_since.elapsed() > CHOKED {
                 return End::Choked;
+            }
+            if gift.is_none() && sending.len() < FULL {
+                let sharing = Arc::clone(&self.club.sharing);
+                gift = self.session.owed().map(|block| -> BoxFuture<'static, _> {
+                    Box::pin(async move { (block, sharing.read(block).await) })
+                });
             }
             let mut said = self.session.out().split();
             if let Some(cipher) = &mut send {
@@ -176,7 +201,8 @@ impl Peer {
             let slot = self.order.as_ref().filter(|_| !self.ready.is_empty()).map(|order| order.pieces.clone());
             let pause = if self.starved { Duration::from_millis(10) } else { HOLDS_EVERY };
             tokio::select! {
-                read = read(&mut reader, &mut buffer, receive.as_mut()) => match read {
+                // Who asks and does not take the answers is not heard.
+                read = read(&mut reader, &mut buffer, receive.as_mut()), if sending.len() < 4 * FULL => match read {
                     Ok(0) => return End::Closed("it closed the connection".into()),
                     Ok(_) => {}
                     Err(error) => return End::Closed(error.to_string()),
@@ -200,6 +226,12 @@ impl Peer {
                     self.order = Some(Order { pieces: fetch.pieces });
                     self.alive_at = Instant::now();
                     self.session.fetch(self.begun.elapsed(), fetch.span);
+                }
+                (block, bytes) = read_for(&mut gift) => {
+                gift = None;
+                    if let Some(bytes) = bytes {
+                        self.session.give(self.begun.elapsed(), block, bytes);
+                    }
                 }
                 () = tokio::time::sleep(pause) => {}
             }
@@ -234,8 +266,29 @@ impl Peer {
         if !self.session.is_choked() {
             self.choked_since = Instant::now();
         }
+        self.share(now);
         self.alive();
         Ok(())
+    }
+
+    /// Tells the peer what is there, and lets its requests through when it is its turn.
+    fn share(&mut self, now: Duration) {
+        if !self.club.sharing.is_open() {
+            return;
+        }
+        if self.ours.has_changed().unwrap_or_default() {
+            let ours = Arc::clone(&self.ours.borrow_and_update());
+            self.session.tell(now, ours.order.get(self.told_of..).unwrap_or_default());
+            self.told_of = ours.order.len();
+        }
+        let (weighed, before) = self.weighed;
+        if weighed.elapsed() >= HOLDS_EVERY {
+            let gave = (self.session.blocks() - before) * merkle::BLOCK as u64;
+            self.weighed = (Instant::now(), self.session.blocks());
+            let clock = self.club.begun.elapsed();
+            let choked = self.club.sharing.choker().weigh(clock, self.id, self.session.wants(), gave);
+            self.session.choke_peer(choked);
+        }
     }
 
     fn take_events(&mut self) {
@@ -311,6 +364,7 @@ impl Peer {
 
     /// Ends the source, if there was one.
     async fn goodbye(self, ended: End) -> PeerEnd {
+        self.club.sharing.choker().leave(self.id);
         let address = self.address;
         let (end, error) = match ended {
             End::Stopped => return PeerEnd::Stopped,
@@ -375,6 +429,14 @@ async fn read(
         cipher.apply(&mut buffer[from..]);
     }
     Ok(count)
+}
+
+/// The block that is being read for the peer; waits for ever when none is.
+async fn read_for(gift: &mut Option<BoxFuture<'static, (Block, Option<Bytes>)>>) -> (Block, Option<Bytes>) {
+    match gift {
+        Some(gift) => gift.await,
+        None => std::future::pending().await,
+    }
 }
 
 /// A place in the lane's queue; `None` when the lane is gone. Waits for ever without a `slot`.

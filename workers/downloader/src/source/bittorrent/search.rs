@@ -6,7 +6,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rand::seq::SliceRandom;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -17,9 +17,11 @@ use super::dht;
 use super::metadata::{self, MetadataError, Voice};
 use super::peer::{self, Club, PeerEnd};
 use super::pool::Pool;
+use super::sharing::Sharing;
 use super::swarm::{Named, Torrent};
 use super::tracker::Tier;
 use crate::discover::{Find, FindId};
+use crate::schedule::SpanSet;
 use crate::source::SourceError;
 use crate::torrent::Plan;
 
@@ -87,7 +89,8 @@ impl<'a> Search<'a> {
         for (&swarm, trackers) in swarms.iter().flat_map(|swarm| tiers.iter().map(move |tier| (swarm, tier.clone()))) {
             let (network, left) = (torrent.network.clone(), Arc::clone(&torrent.left));
             let (peers, health) = (sure.clone(), health.clone());
-            let tier = Tier { trackers, swarm, peer: torrent.peer, network, left, peers, health };
+            let uploaded = Arc::clone(&torrent.uploaded);
+            let tier = Tier { trackers, swarm, peer: torrent.peer, network, left, uploaded, peers, health };
             tasks.spawn(tier.run(stop.clone()));
         }
         if torrent.options.dht && !private {
@@ -266,11 +269,11 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Speaks to peers until told to stop. They give `parts` of pieces, or whole ones.
+    /// Speaks to peers until told to stop. They give `parts` of pieces, or whole ones, and are given of what is there in return.
     pub(super) async fn gather(
         &mut self,
         plan: Arc<Plan>,
-        parts: bool,
+        (parts, sharing, mut holds): (bool, Arc<Sharing>, watch::Receiver<Arc<SpanSet>>),
         finds: mpsc::Sender<Find>,
         stop: &CancellationToken,
     ) {
@@ -278,7 +281,19 @@ impl<'a> Search<'a> {
         let room = Arc::new(Semaphore::new(usize::try_from(room).unwrap_or(Semaphore::MAX_PERMITS)));
         let (peer, encryption) = (self.torrent.peer, self.torrent.options.encryption);
         let exchanged = self.named.clone();
-        let club = Arc::new(Club { plan, peer, encryption, parts, room, finds: finds.clone(), exchanged });
+        let finding = finds.clone();
+        let club = Arc::new(Club {
+            plan,
+            begun: self.begun,
+            peer,
+            encryption,
+            parts,
+            room,
+            finds: finding,
+            exchanged,
+            sharing,
+        });
+        club.sharing.holds(&Arc::clone(&holds.borrow_and_update()));
         let mut peers: JoinSet<(FindId, SocketAddr, PeerEnd)> = JoinSet::new();
         loop {
             while peers.len() < PEERS
@@ -294,6 +309,10 @@ impl<'a> Search<'a> {
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = finds.closed() => break,
+                Ok(()) = holds.changed() => {
+                    let there = Arc::clone(&holds.borrow_and_update());
+                    club.sharing.holds(&there);
+                }
                 Some(Ok((id, address, end))) = peers.join_next() => {
                     let stopped = self.lock().remove(&id).is_some_and(|(_, token)| token.is_cancelled());
                     let end = if stopped { PeerEnd::Banned } else { end };

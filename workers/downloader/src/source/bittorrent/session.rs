@@ -3,7 +3,7 @@
 //! The peer is asked for the pieces of one order after another, in order, with as many requests waiting as its rate is good for. A
 //! piece counts when its hash holds; a piece that came from this peer alone and does not is the end of it. Where pieces are so long
 //! that several peers share one, a session by parts asks for no more than its order says, and others judge the bytes. No socket and no clock
-//! is touched here. Nothing is uploaded: this client keeps its peers choked, and seeds do not mind.
+//! is touched here. What the peer is given is in [`super::giving`].
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -15,6 +15,7 @@ use bytes::{Bytes, BytesMut};
 use super::bits::Bits;
 use super::extension::{self, Abilities, Metadata};
 use super::fault::{BLOCK_TIMEOUT, MAY_WASTE, PeerFault, SILENCE};
+use super::giving::Giving;
 use super::message::{Block, Message};
 use crate::schedule::{Span, SpanSet, Time};
 use crate::torrent::{Assembly, Piece, Plan};
@@ -100,14 +101,16 @@ pub struct Session<P> {
     block_at: Time,
     heard_at: Time,
     said_at: Time,
+    giving: Giving,
     out: BytesMut,
     events: VecDeque<Event<P>>,
 }
 
 impl<P> Session<P> {
-    /// A session that begins at `now`, right after the handshakes. `fast` and `extended` say what both can do.
+    /// A session that begins at `now`, right after the handshakes, with a peer that can be given `ours`. `fast` and `extended` say what
+    /// both can do.
     #[must_use]
-    pub fn new(plan: Arc<Plan>, now: Time, fast: bool, extended: bool) -> Self {
+    pub fn new(plan: Arc<Plan>, now: Time, (fast, extended): (bool, bool), ours: &Bits) -> Self {
         let count = u32::try_from(plan.info().pieces()).unwrap_or(u32::MAX);
         let mut session = Self {
             has: Bits::none(count),
@@ -130,12 +133,13 @@ impl<P> Session<P> {
             block_at: now,
             heard_at: now,
             said_at: now,
+            giving: Giving::new(fast, count),
             out: BytesMut::new(),
             events: VecDeque::new(),
             plan,
         };
-        if fast {
-            session.say(now, &Message::HaveNone);
+        if let Some(message) = session.giving.begin(ours) {
+            session.say(now, &message);
         }
         if extended {
             let exchange = !session.plan.info().is_private();
@@ -229,12 +233,44 @@ impl<P> Session<P> {
             Message::AllowedFast(index) if self.allowed.len() < MAX_ALLOWED => {
                 self.allowed.insert(index);
             }
-            Message::Request(block) if self.fast => self.say(now, &Message::Reject(block)),
+            Message::Interested => self.giving.interested(true),
+            Message::NotInterested => self.giving.interested(false),
+            Message::Request(block) => {
+                self.giving.request(block, &self.plan, |message| message.put(&mut self.out));
+            }
+            Message::Cancel(block) => self.giving.cancel(block, |message| message.put(&mut self.out)),
             Message::HashRequest(ask) => self.say(now, &Message::HashReject(ask)),
             Message::Extended { id, payload } => self.extended(now, id, &payload),
             _ => {}
         }
         Ok(())
+    }
+
+    /// Whether the peer wants something that is there.
+    #[must_use]
+    pub const fn wants(&self) -> bool {
+        self.giving.wants()
+    }
+
+    /// Tells the peer of pieces that are there now.
+    pub fn tell(&mut self, now: Time, news: &[u32]) {
+        news.iter().for_each(|index| self.giving.tell(*index, |message| message.put(&mut self.out)));
+        self.said_at = now;
+    }
+
+    /// Lets the peer's requests through, or not.
+    pub fn choke_peer(&mut self, choked: bool) {
+        self.giving.choke(choked, |message| message.put(&mut self.out));
+    }
+
+    /// The next block that the peer is to be given.
+    pub fn owed(&mut self) -> Option<Block> {
+        self.giving.next()
+    }
+
+    /// Gives a block that is owed.
+    pub fn give(&mut self, now: Time, block: Block, data: Bytes) {
+        self.say(now, &Message::Piece { index: block.index, begin: block.begin, data });
     }
 
     /// Replaces the order: the pieces that hold `span`, in order. Requests of the order before are cancelled.

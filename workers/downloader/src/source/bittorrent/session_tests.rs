@@ -11,6 +11,7 @@ use sha1::{Digest, Sha1};
 use videocloud_protocol::torrent::Info;
 use videocloud_protocol::torrent::bencode::{Value, dict};
 
+use super::bits::Bits;
 use super::fault::PeerFault;
 use super::message::{Block, Message};
 use super::session::{Event, Session};
@@ -32,6 +33,10 @@ fn torrent(length: usize) -> (Arc<Plan>, Vec<u8>) {
     (Arc::new(Plan::new(Arc::new(info), 0, None).unwrap()), data)
 }
 
+fn count(plan: &Plan) -> u32 {
+    plan.info().pieces() as u32
+}
+
 fn span(start: usize, end: usize) -> Span {
     Span::new(start as u64, end as u64).unwrap()
 }
@@ -44,7 +49,7 @@ fn said(session: &mut Session<()>) -> Vec<Message> {
 
 /// A session with a seed that has everything and does not choke.
 fn open(plan: &Arc<Plan>) -> Session<()> {
-    let mut session = Session::new(Arc::clone(plan), Time::ZERO, true, true);
+    let mut session = Session::new(Arc::clone(plan), Time::ZERO, (true, true), &Bits::none(count(plan)));
     session.on(Time::ZERO, Message::HaveAll).unwrap();
     assert!(session.holds().is_empty());
     session.on(Time::ZERO, Message::Unchoke).unwrap();
@@ -254,4 +259,37 @@ fn a_session_by_parts_asks_for_no_more_than_its_order_and_judges_nothing() {
         position = content.end();
     }
     assert!(position >= wanted.end());
+}
+
+#[test]
+fn a_peer_is_given_what_it_was_told_of_while_it_is_not_choked() {
+    let (plan, _) = torrent(200_000);
+    let mut ours = Bits::none(count(&plan));
+    ours.set(1, true);
+    let mut session: Session<()> = Session::new(Arc::clone(&plan), Time::ZERO, (true, false), &ours);
+    assert_eq!(said(&mut session), [Message::Bitfield(ours.bytes())]);
+    let block = |index, begin, length| Block { index, begin, length };
+    let asks = |session: &mut Session<()>, block| session.on(Time::ZERO, Message::Request(block)).unwrap();
+    asks(&mut session, block(1, 0, 16_384));
+    assert_eq!(said(&mut session), [Message::Reject(block(1, 0, 16_384))], "choked");
+    session.on(Time::ZERO, Message::Interested).unwrap();
+    assert!(session.wants());
+    session.choke_peer(false);
+    session.tell(Time::ZERO, &[1, 2, 9]);
+    assert_eq!(said(&mut session), [Message::Unchoke, Message::Have(2)]);
+    // Of another piece, past the end, of no length, too long.
+    let bad = [block(0, 0, 16_384), block(1, 30_000, 16_384), block(2, 0, 0), block(4, 0, 200_000), block(9, 0, 1)];
+    bad.into_iter().for_each(|block| asks(&mut session, block));
+    assert_eq!(said(&mut session), bad.map(Message::Reject));
+    [block(1, 0, 16_384), block(2, 16_384, 16_384), block(1, 32_768, 7232)]
+        .into_iter()
+        .for_each(|block| asks(&mut session, block));
+    session.on(Time::ZERO, Message::Cancel(block(2, 16_384, 16_384))).unwrap();
+    assert_eq!(said(&mut session), [Message::Reject(block(2, 16_384, 16_384))]);
+    assert_eq!(session.owed(), Some(block(1, 0, 16_384)));
+    session.give(Time::ZERO, block(1, 0, 16_384), Bytes::from_static(b"data"));
+    assert_eq!(said(&mut session), [Message::Piece { index: 1, begin: 0, data: Bytes::from_static(b"data") }]);
+    session.choke_peer(true);
+    assert_eq!(said(&mut session), [Message::Choke, Message::Reject(block(1, 32_768, 7232))]);
+    assert_eq!(session.owed(), None);
 }

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 use videocloud_protocol::failure::reason;
@@ -13,8 +13,9 @@ use videocloud_protocol::torrent::{Info, InfoHashes, Magnet, Metainfo, PieceLaye
 
 use super::handshake::{PeerId, new_peer_id};
 use super::search::Search;
+use super::sharing::Sharing;
 use super::{Encryption, Network, dht};
-use crate::discover::{Description, Discovery, Find, FindId, Found, FurtherLink, PieceHashes, Pieces, Tail};
+use crate::discover::{Description, Discovery, Find, FindId, Found, FurtherLink, Held, PieceHashes, Pieces, Tail};
 use crate::schedule::SpanSet;
 use crate::source::http::{HttpSeed, HttpSource};
 use crate::source::{BoxFuture, Source as _, SourceError};
@@ -71,6 +72,12 @@ pub struct Torrent {
     pub(super) peer: PeerId,
     /// Bytes that are still to come, for trackers.
     pub(super) left: Arc<AtomicU64>,
+    /// Bytes given to peers, for trackers.
+    pub(super) uploaded: Arc<AtomicU64>,
+    /// Where what is given is read.
+    held: OnceLock<Arc<dyn Held>>,
+    /// What is there and proven.
+    holds: watch::Sender<Arc<SpanSet>>,
     /// Bytes of the file, once known.
     size: AtomicU64,
     /// By what the engine calls them: peers that can be told to stop.
@@ -86,8 +93,18 @@ impl Torrent {
             Named::File(file) => file.info.total(),
             Named::Magnet(_) => 1,
         };
-        let (left, peers) = (Arc::new(AtomicU64::new(left)), Arc::default());
-        Self { named, options, network, peer: new_peer_id(), left, size: AtomicU64::new(0), peers }
+        Self {
+            named,
+            options,
+            network,
+            peer: new_peer_id(),
+            left: Arc::new(AtomicU64::new(left)),
+            uploaded: Arc::default(),
+            held: OnceLock::new(),
+            holds: watch::Sender::default(),
+            size: AtomicU64::new(0),
+            peers: Arc::default(),
+        }
     }
 
     pub(super) fn hashes(&self) -> InfoHashes {
@@ -143,7 +160,8 @@ impl Torrent {
             // Nobody listens any more when the download has ended.
             let _ = finds.send(Find::Source(seed)).await;
         }
-        search.gather(plan, parts, finds, stop).await;
+        let sharing = Sharing::new(Arc::clone(&plan), self.held.get().cloned(), Arc::clone(&self.uploaded));
+        search.gather(plan, (parts, Arc::new(sharing), self.holds.subscribe()), finds, stop).await;
         Ok(())
     }
 
@@ -225,10 +243,18 @@ impl Discovery for Torrent {
         }
     }
 
+    fn lend(&self, held: Arc<dyn Held>) {
+        // Only the first is used; there is one for a download.
+        let _ = self.held.set(held);
+    }
+
     fn verified(&self, holds: &SpanSet) {
         let size = self.size.load(Ordering::Relaxed);
         if size > 0 {
             self.left.store(size.saturating_sub(holds.total()), Ordering::Relaxed);
+        }
+        if self.held.get().is_some() {
+            self.holds.send_replace(Arc::new(holds.clone()));
         }
     }
 }

@@ -43,9 +43,10 @@ fn url(tracker: &Url, announce: &Announce) -> Url {
     };
     let before = tracker.query().filter(|query| !query.is_empty()).map(|query| format!("{query}&")).unwrap_or_default();
     let query = format!(
-        "{before}info_hash={}&peer_id={}&port={PORT}&uploaded=0&downloaded=0&left={}&compact=1&numwant={WANTED}&key={:08x}{moment}",
+        "{before}info_hash={}&peer_id={}&port={PORT}&uploaded={}&downloaded=0&left={}&compact=1&numwant={WANTED}&key={:08x}{moment}",
         percent(&announce.swarm.0),
         percent(&announce.peer),
+        announce.uploaded,
         announce.left,
         announce.key,
     );
@@ -108,12 +109,16 @@ mod tests {
             peer: *b"-VC0100-abcdefghijkl",
             key: 7,
             left: 9,
+            uploaded: 3,
             moment,
         };
         let url = url(&"http://t.example/a?passkey=1".parse().unwrap(), &announce);
         let query = url.query().unwrap();
         assert!(query.starts_with(&format!("passkey=1&info_hash={}&peer_id=%2D%56", "%FE".repeat(20))), "{query}");
-        assert!(query.ends_with("left=9&compact=1&numwant=200&key=00000007&event=started"), "{query}");
+        assert!(
+            query.ends_with("uploaded=3&downloaded=0&left=9&compact=1&numwant=200&key=00000007&event=started"),
+            "{query}"
+        );
     }
 
     proptest! {

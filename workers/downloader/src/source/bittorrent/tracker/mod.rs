@@ -50,6 +50,8 @@ pub(super) struct Announce {
     /// Chosen once for a download, so that a tracker knows it again under another address.
     pub(super) key: u32,
     pub(super) left: u64,
+    /// Bytes given to peers.
+    pub(super) uploaded: u64,
     pub(super) moment: Moment,
 }
 
@@ -70,6 +72,8 @@ pub(super) struct Tier {
     pub(super) network: Network,
     /// Bytes that are still to come.
     pub(super) left: Arc<AtomicU64>,
+    /// Bytes given to peers so far.
+    pub(super) uploaded: Arc<AtomicU64>,
     pub(super) peers: mpsc::Sender<Vec<SocketAddr>>,
     /// Told after each round: whether a tracker answered, and what was wrong with the last one that did not.
     pub(super) health: mpsc::Sender<Result<usize, SourceError>>,
@@ -132,7 +136,8 @@ impl Tier {
 
     async fn announce(&self, tracker: &Url, moment: Moment, key: u32) -> Result<Answer, SourceError> {
         let left = self.left.load(Ordering::Relaxed);
-        let announce = Announce { swarm: self.swarm, peer: self.peer, key, left, moment };
+        let uploaded = self.uploaded.load(Ordering::Relaxed);
+        let announce = Announce { swarm: self.swarm, peer: self.peer, key, left, uploaded, moment };
         match tracker.scheme() {
             "udp" => udp::announce(tracker, &announce, &self.network).await,
             "http" | "https" => http::announce(tracker, &announce, &self.network).await,

@@ -95,7 +95,7 @@ fn request(connection: u64, id: u32, announce: &Announce) -> Vec<u8> {
     bytes.extend([ANNOUNCE.to_be_bytes(), id.to_be_bytes()].concat());
     bytes.extend(announce.swarm.0);
     bytes.extend(announce.peer);
-    bytes.extend([0, announce.left, 0].map(u64::to_be_bytes).concat());
+    bytes.extend([0, announce.left, announce.uploaded].map(u64::to_be_bytes).concat());
     bytes.extend([moment, 0, announce.key, WANTED].map(u32::to_be_bytes).concat());
     bytes.extend(PORT.to_be_bytes());
     bytes
