@@ -15,7 +15,7 @@ use super::agreement::Agreement;
 use super::checkpoint::{self, Earlier};
 use super::crew::{Change, Crew};
 use super::end::{End, Ended};
-use super::lent::Lent;
+use super::lent::lend;
 use super::proof::Proof;
 use super::round::Round;
 use super::status::{Stage, Status};
@@ -119,7 +119,7 @@ pub(super) struct Download<'a> {
 
 impl<'a> Download<'a> {
     fn open(order: &'a Order, staging: Arc<Staging>, status: &'a Status, stop: &'a CancellationToken) -> Self {
-        let held = Lent::new(&staging, order.limits.upload_bytes_per_second);
+        let held = lend(&staging, order.limits.upload_bytes_per_second);
         let mut crew = Crew::new(order, held, stop);
         let found = staging.load_checkpoint();
         let by_digest = order.digest.is_some();

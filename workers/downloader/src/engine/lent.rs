@@ -9,19 +9,16 @@ use super::throttle::Throttle;
 use crate::discover::Held;
 use crate::source::BoxFuture;
 
-/// See the module documentation.
-pub(super) struct Lent {
+struct Lent {
     staging: Arc<Staging>,
     throttle: Throttle,
 }
 
-impl Lent {
-    /// What `staging` has, at `rate` bytes per second; `None` where nothing is given away.
-    pub(super) fn new(staging: &Arc<Staging>, rate: u64) -> Option<Arc<dyn Held>> {
-        let unlimited = rate == u64::MAX;
-        let throttle = || Throttle::new((!unlimited).then_some(rate as f64));
-        (rate > 0).then(|| -> Arc<dyn Held> { Arc::new(Self { staging: Arc::clone(staging), throttle: throttle() }) })
-    }
+/// What `staging` has, at `rate` bytes per second; `None` where nothing is given away.
+pub(super) fn lend(staging: &Arc<Staging>, rate: u64) -> Option<Arc<dyn Held>> {
+    let limit = (rate < u64::MAX).then_some(rate as f64);
+    let held = || Arc::new(Lent { staging: Arc::clone(staging), throttle: Throttle::new(limit) });
+    (rate > 0).then(|| -> Arc<dyn Held> { held() })
 }
 
 impl Held for Lent {
