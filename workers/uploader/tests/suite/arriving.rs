@@ -41,7 +41,7 @@ impl Coming {
     async fn grow(&self, of_ten: usize) {
         let end = self.part(of_ten);
         self.staging.write_at(0, self.bytes.slice(..end)).await.unwrap();
-        let shown = Shown { mime: "video/mp4".into(), proven: Vec::from([0..end as u64]) };
+        let shown = Shown { mime: "video/mp4".into(), proven: std::iter::once(0..end as u64).collect() };
         self.staging.checkpoint_shown(b"", Some(shown)).await.unwrap();
     }
 
