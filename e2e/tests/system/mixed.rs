@@ -24,10 +24,7 @@ const LAST_WORDS: u64 = 100_000;
 /// file's digest, proven by the torrent's pieces; the corrupt mirror is banned.
 pub async fn links_of_every_kind_give_the_right_bytes(world: &World) -> anyhow::Result<()> {
     let objects = world.objects().await?;
-    let host = match world.origin().address().ip() {
-        std::net::IpAddr::V4(host) => host,
-        std::net::IpAddr::V6(_) => anyhow::bail!("the origin has no IPv4 address"),
-    };
+    let host = world.host()?;
     let file = world.fresh_clip("mixed", 90, 7).await?;
     let (folder, right) = (world.origin().folder(), world.origin().folder().join(&file));
     let bytes = tokio::fs::read(&right).await?;

@@ -19,7 +19,7 @@ use crate::{
 };
 
 const NAMESPACE: &str = "default";
-/// Bytes per second that the only seed gives: the download takes half a minute.
+/// Bytes per second that the only seed gives: the download takes a minute and a half.
 const SLOWLY: u64 = 300 << 10;
 /// Frames of the clip.
 const FRAMES: u64 = 300 * 25;
@@ -27,10 +27,7 @@ const FRAMES: u64 = 300 * 25;
 /// A magnet with one slow peer: before the download is at its end the file is offered, and a player that begins then sees all of it.
 pub async fn a_video_is_watched_while_it_is_fetched(world: &World) -> anyhow::Result<()> {
     let objects = world.objects().await?;
-    let host = match world.origin().address().ip() {
-        std::net::IpAddr::V4(host) => host,
-        std::net::IpAddr::V6(_) => anyhow::bail!("the origin has no IPv4 address"),
-    };
+    let host = world.host()?;
     let file = world.fresh_clip("watching", 300, 11).await?;
     let folder = world.origin().folder();
     let digest = output("sha256sum", &[&folder.join(&file).to_string_lossy()]).await?[..64].to_owned();

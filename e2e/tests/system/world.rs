@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     future::Future,
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr},
     path::{Path, PathBuf},
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
@@ -132,6 +132,14 @@ impl World {
     /// The origin.
     pub fn origin(&self) -> &Origin {
         &self.origin
+    }
+
+    /// The origin's address, which is this machine's as pods see it.
+    pub fn host(&self) -> anyhow::Result<Ipv4Addr> {
+        match self.origin.address().ip() {
+            IpAddr::V4(host) => Ok(host),
+            IpAddr::V6(_) => bail!("the origin has no IPv4 address"),
+        }
     }
 
     /// The folder with ffmpeg and ffprobe.

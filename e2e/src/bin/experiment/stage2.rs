@@ -52,7 +52,7 @@ pub async fn run(
             };
             let played = play((world, crowd), pool, (&arrivals, false), scale.seconds as f64, turn).await?;
             let judged = judge(&played, world);
-            println!("stage 2, block {} of {}, {}: {judged:.3?}", block + 1, scale.blocks, arms[arm].0);
+            println!("block {} of {}, {}: {judged:.3?}", block + 1, scale.blocks, arms[arm].0);
             found[arm].push(judged);
         }
     }
