@@ -228,7 +228,7 @@ impl Peer {
                     self.session.fetch(self.begun.elapsed(), fetch.span);
                 }
                 (block, bytes) = read_for(&mut gift) => {
-                gift = None;
+                    gift = None;
                     if let Some(bytes) = bytes {
                         self.session.give(self.begun.elapsed(), block, bytes);
                     }
