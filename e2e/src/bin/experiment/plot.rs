@@ -6,7 +6,7 @@ use anyhow::{Context, anyhow};
 use plotters::prelude::*;
 use serde_json::Value;
 
-use crate::stage2::MEASURES;
+use crate::stage2::{MEASURES, POOLED};
 
 const INK: RGBColor = RGBColor(40, 40, 40);
 const MARK: RGBColor = RGBColor(0, 114, 178);
@@ -15,7 +15,7 @@ const MARK: RGBColor = RGBColor(0, 114, 178);
 pub fn save(result: &Value, folder: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder)?;
     let arms = result["arms"].as_array().context("no arms")?;
-    for measure in MEASURES {
+    for measure in MEASURES.into_iter().chain([POOLED]) {
         let mut rows = Vec::new();
         for arm in &arms[1..] {
             let against = &arm["measures"][measure]["against"];

@@ -28,6 +28,16 @@ const ARMS: [(&str, &str, &str); 6] = [
 /// What a block of an arm is judged by.
 pub const MEASURES: [&str; 6] = ["multiplier", "egress", "atRate", "p10Rate", "p90Seconds", "jain"];
 
+/// What only all blocks of an arm together tell: the slowest of a hundred viewers, of whom a block has a quarter.
+pub const POOLED: &str = "p99Seconds";
+
+/// A block of an arm.
+struct Judged {
+    measures: [f64; 6],
+    /// Seconds each viewer takes for the content.
+    times: Vec<f64>,
+}
+
 /// Runs it, with the first `arms` arms.
 pub async fn run(
     world: &World,
@@ -38,7 +48,7 @@ pub async fn run(
 ) -> anyhow::Result<Value> {
     let (scale, arms) = (&world.scale, &ARMS[..arms]);
     let mut controls: Vec<Loop> = arms.iter().map(|arm| controller(place, world, arm)).collect::<Result<_, _>>()?;
-    let mut found: Vec<Vec<[f64; 6]>> = vec![Vec::new(); arms.len()];
+    let mut found: Vec<Vec<Judged>> = arms.iter().map(|_| Vec::new()).collect();
     let even = vec![scale.capacity * 3 / 4 / world.kinds.len() as u64; world.kinds.len()];
     for block in 0..scale.blocks {
         let arrivals = world.arrivals(block);
@@ -52,7 +62,7 @@ pub async fn run(
             };
             let played = play((world, crowd), pool, (&arrivals, false), scale.seconds as f64, turn).await?;
             let judged = judge(&played, world);
-            println!("block {} of {}, {}: {judged:.3?}", block + 1, scale.blocks, arms[arm].0);
+            println!("block {} of {}, {}: {:.3?}", block + 1, scale.blocks, arms[arm].0, judged.measures);
             found[arm].push(judged);
         }
     }
@@ -78,39 +88,54 @@ fn controller(place: &Place, world: &World, arm: &(&str, &str, &str)) -> anyhow:
     Ok(Loop::new(spec, wanted))
 }
 
-fn judge(played: &Played, world: &World) -> [f64; 6] {
+fn judge(played: &Played, world: &World) -> Judged {
     let mut rates = played.rates.clone();
     rates.sort_by(f64::total_cmp);
     let (down, sent) = (played.down.iter().sum::<u64>() as f64, played.seeded.max(1) as f64);
     let count = rates.len().max(1) as f64;
     let at_rate = rates.iter().filter(|rate| **rate >= 0.95 * world.scale.target as f64).count() as f64 / count;
     let (sum, squares) = rates.iter().fold((0.0, 0.0), |sums, rate| (sums.0 + rate, sums.1 + rate * rate));
+    let size = world.scale.size as f64;
     // The slowest tenth is the one that waits longest.
-    let seconds = world.scale.size as f64 / quantile(&rates, 0.1).max(1.0);
-    [
+    let seconds = size / quantile(&rates, 0.1).max(1.0);
+    let measures = [
         down / sent,
         sent / world.scale.seconds as f64,
         at_rate,
         quantile(&rates, 0.1),
         seconds,
         sum * sum / (count * squares),
-    ]
+    ];
+    Judged { measures, times: rates.iter().map(|rate| size / rate.max(1.0)).collect() }
 }
 
-fn report(world: &World, arms: &[(&str, &str, &str)], found: &[Vec<[f64; 6]>]) -> Value {
+/// The p99 of the viewers of these blocks.
+fn slowest<'a>(blocks: impl Iterator<Item = &'a Judged>) -> f64 {
+    let mut times: Vec<f64> = blocks.flat_map(|block| block.times.iter().copied()).collect();
+    times.sort_by(f64::total_cmp);
+    quantile(&times, 0.99)
+}
+
+fn report(world: &World, arms: &[(&str, &str, &str)], found: &[Vec<Judged>]) -> Value {
     let mut told = Vec::new();
     for ((name, ..), blocks) in arms.iter().zip(found) {
         let mut measures = serde_json::Map::new();
         for (at, measure) in MEASURES.iter().enumerate() {
-            let own: Vec<f64> = blocks.iter().map(|block| block[at]).collect();
-            let pair = |(mine, first): (&[f64; 6], &[f64; 6])| match *measure {
-                "atRate" | "jain" => mine[at] - first[at],
-                _ => (mine[at] / first[at]).ln(),
+            let own: Vec<f64> = blocks.iter().map(|block| block.measures[at]).collect();
+            let pair = |(mine, first): (&Judged, &Judged)| match *measure {
+                "atRate" | "jain" => mine.measures[at] - first.measures[at],
+                _ => (mine.measures[at] / first.measures[at]).ln(),
             };
             let against: Vec<f64> = blocks.iter().zip(&found[0]).map(pair).collect();
             let told = json!({ "mean": Interval::of(&own), "against": Interval::of(&against), "blocks": own });
             measures.insert((*measure).to_owned(), told);
         }
+        let of = |blocks: &[Judged], picked: &[usize]| slowest(picked.iter().map(|at| &blocks[*at]));
+        let own = Interval::of_statistic(blocks.len(), |picked| of(blocks, picked));
+        let against = |picked: &[usize]| (of(blocks, picked) / of(&found[0], picked)).ln();
+        let against = Interval::of_statistic(blocks.len(), against);
+        let viewers: usize = blocks.iter().map(|block| block.times.len()).sum();
+        measures.insert(POOLED.to_owned(), json!({ "mean": own, "against": against, "viewers": viewers }));
         told.push(json!({ "arm": name, "measures": measures }));
     }
     json!({ "scale": world.scale, "against": arms[0].0, "arms": told })

@@ -4,10 +4,18 @@
 use videocloud_protocol::rendition::{RenditionSettings, VideoCodec};
 
 use super::Args;
+use super::rolls::Rolls;
 use crate::plan::ladder::{Picture, h264_level};
 
 /// Adds the options of one output's encoder.
-pub(super) fn options(args: &mut Args, settings: &RenditionSettings, crf: u8, picture: &Picture, longest_gop: u64) {
+pub(super) fn options(
+    args: &mut Args,
+    settings: &RenditionSettings,
+    crf: u8,
+    picture: &Picture,
+    longest_gop: u64,
+    rolls: &Rolls,
+) {
     let rate = settings.rate;
     let threads = settings.encoder_threads.clamp(1, 32).to_string();
     // The encoder's own limit is beyond any planned distance, so that it never adds a keyframe.
@@ -24,7 +32,7 @@ pub(super) fn options(args: &mut Args, settings: &RenditionSettings, crf: u8, pi
             args.set("-crf", crf.min(51).to_string());
             capped(args);
             args.set("-sc_threshold", "0").set("-g", gop).set("-forced-idr", "1");
-            args.set("-x264-params", "open-gop=0").set("-threads:v", threads);
+            args.set("-x264-params", format!("open-gop=0{}", rolls.x264_zones())).set("-threads:v", threads);
         }
         VideoCodec::Hevc => {
             args.set("-c:v", "libx265").set("-preset", x26_preset(settings.preset)).set("-tag:v", "hvc1");

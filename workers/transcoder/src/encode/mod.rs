@@ -6,6 +6,7 @@
 pub mod chunk;
 pub mod codec;
 pub mod errors;
+mod rolls;
 pub(crate) mod shape;
 pub mod sound;
 pub mod still;

@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::fmt::Write as _;
 
+use super::rolls::Rolls;
 use super::{Args, LocalSource, codec, shape};
 use crate::plan::{ChunkPlan, Plan, Timing};
 use crate::probe::facts::VideoFacts;
@@ -34,8 +35,12 @@ pub fn args(plan: &Plan, chunk: &ChunkPlan, source: &LocalSource, threads: usize
         let Some(picture) = &rendition.picture else { continue };
         args.set("-map", format!("[r{index}]"));
         args.set("-fps_mode", "passthrough").set("-enc_time_base", format!("1:{}", plan.clock.timescale));
-        codec::options(&mut args, &rendition.settings, rendition.crf(), picture, plan.longest_gop);
-        args.set("-force_key_frames", keyframes(plan, chunk, plan.stride / picture.keep_every.max(1)));
+        let rolls = Rolls::of(plan, chunk, rendition);
+        codec::options(&mut args, &rendition.settings, rendition.crf(), picture, plan.longest_gop, &rolls);
+        args.set("-force_key_frames", keyframes(plan, chunk, plan.stride / picture.keep_every.max(1), &rolls));
+        if let Some(cut) = rolls.cut() {
+            args.set("-bsf:v", cut);
+        }
         args.set("-video_track_timescale", plan.clock.timescale.to_string());
         args.set("-map_metadata", "-1").set("-map_chapters", "-1").add(["-bitexact"]);
         args.set("-movflags", "+cmaf+frag_keyframe+skip_trailer").set("-f", "mp4").add([piece_name(index)]);
@@ -55,7 +60,9 @@ fn graph(plan: &Plan, chunk: &ChunkPlan, video: &VideoFacts) -> String {
         Timing::Exact { .. } => write!(
             graph,
             "settb=1/{timescale},trim=start_pts={}:end_pts={},setpts=PTS-({})",
-            chunk.start, chunk.end, chunk.start
+            chunk.start,
+            chunk.ahead.unwrap_or(chunk.end),
+            chunk.start
         ),
         Timing::Grid { rate } => {
             // AVI numbers packets, not pictures: its first picture is late by as many as are reordered, and belongs to 0.
@@ -71,27 +78,27 @@ fn graph(plan: &Plan, chunk: &ChunkPlan, video: &VideoFacts) -> String {
         let _ = write!(graph, "[s{index}]");
     }
     for (index, picture) in &branches {
-        let _ = write!(graph, ";[s{index}]");
+        let rolls = Rolls::of(plan, chunk, &plan.renditions[*index]);
+        let _ = write!(graph, ";[s{index}]{}", rolls.before());
         if picture.keep_every > 1 {
             let _ = write!(graph, "select=not(mod(n\\,{})),", picture.keep_every);
         }
         let settings = &plan.renditions[*index].settings;
-        let _ = write!(graph, "{}[r{index}]", shape::filters(video, settings, picture));
+        let _ = write!(graph, "{}{}[r{index}]", shape::filters(video, settings, picture), rolls.after());
     }
     graph
 }
 
 /// Forces a keyframe at the first frame of each cell of the grid ([`crate::plan::grid`]) among those all renditions keep. The
 /// half tick keeps rounding away from the cells' edges.
-fn keyframes(plan: &Plan, chunk: &ChunkPlan, every: u32) -> String {
+fn keyframes(plan: &Plan, chunk: &ChunkPlan, every: u32, rolls: &Rolls) -> String {
     let scale = f64::from(plan.clock.timescale);
     let origin = match plan.timing {
         Timing::Exact { start, .. } => start,
         Timing::Grid { .. } | Timing::SoundOnly => 0,
     };
-    let offset = ((chunk.start - origin) as f64 + 0.5) / scale;
-    let cell = |time: &str| format!("floor(({time}+{offset:.9})/{})", plan.keyframe_seconds);
-    let begins = format!("isnan(prev_forced_t)+gt({},{})", cell("t"), cell("prev_forced_t"));
+    let offset = ((chunk.start - origin - rolls.late()) as f64 + 0.5) / scale;
+    let begins = rolls.keyframes(|time| format!("floor(({time}+{offset:.9})/{})", plan.keyframe_seconds));
     if every > 1 { format!("expr:({begins})*not(mod(n,{every}))") } else { format!("expr:{begins}") }
 }
 

@@ -3,7 +3,7 @@
 use videocloud_protocol::task::Chunking;
 
 use super::timeline::Timeline;
-use super::{ChunkPlan, Expected, Plan, Timing, cost, grid, ticks_digest};
+use super::{ChunkPlan, Expected, Plan, Timing, cost, grid, rolls, ticks_digest};
 use crate::probe::Container;
 
 impl Plan {
@@ -45,7 +45,8 @@ impl Plan {
                 end: ticks.get(to).copied().unwrap_or(timeline.end),
                 seek_micros: if index == 0 { None } else { self.seek(timeline, start, container, interlaced) },
                 keys: keys.map(|key| ticks[*key] - start).collect(),
-                expected: self.expected(&ticks[from..to]),
+                expected: self.expected(&ticks[from..to], index > 0),
+                ahead: rolls::ahead(&ticks[to..], timeline.end, stride),
                 reads: Vec::new(),
             });
         }
@@ -73,7 +74,8 @@ impl Plan {
         })
     }
 
-    fn expected(&self, ticks: &[i64]) -> Vec<Expected> {
+    /// What comes out of a chunk with these frames; `cold` when the encoder would begin in the middle of the picture.
+    fn expected(&self, ticks: &[i64], cold: bool) -> Vec<Expected> {
         let mut kinds: Vec<u32> =
             self.renditions.iter().filter_map(|r| r.picture).map(|picture| picture.keep_every).collect();
         kinds.push(1);
@@ -84,7 +86,8 @@ impl Plan {
             .into_iter()
             .map(|keep_every| {
                 let kept = || ticks.iter().step_by(keep_every as usize).map(|tick| tick - start);
-                Expected { keep_every, frames: kept().count() as u64, ticks_sha256: ticks_digest(kept()) }
+                let warm = if cold { rolls::warm(ticks, keep_every, self.stride) } else { rolls::Warm::default() };
+                Expected { keep_every, frames: kept().count() as u64, ticks_sha256: ticks_digest(kept()), warm }
             })
             .collect()
     }

@@ -9,6 +9,7 @@ mod cut;
 pub mod grid;
 pub mod ladder;
 pub mod reads;
+pub mod rolls;
 pub mod timeline;
 
 use serde::{Deserialize, Serialize};
@@ -88,6 +89,9 @@ pub struct ChunkPlan {
     pub keys: Vec<i64>,
     /// What must come out, for each distinct `keep_every` of the renditions. Empty on a fixed grid.
     pub expected: Vec<Expected>,
+    /// Tick up to which frames after `end` are encoded for the encoder to look at and thrown away ([`rolls`]); `None` for none.
+    #[serde(default)]
+    pub ahead: Option<i64>,
     /// The bytes of the source it is encoded from; empty for all.
     #[serde(default)]
     pub reads: Vec<reads::ByteRange>,
@@ -103,6 +107,9 @@ pub struct Expected {
     pub frames: u64,
     /// [`ticks_digest`] of their ticks from the chunk's start.
     pub ticks_sha256: String,
+    /// Frames that are encoded before them and thrown away.
+    #[serde(default)]
+    pub warm: rolls::Warm,
 }
 
 /// SHA-256 in hex over ticks as big-endian 64-bit numbers: equal exactly when all times are.
@@ -236,6 +243,7 @@ impl Plan {
             seek_micros: None,
             keys: Vec::new(),
             expected: Vec::new(),
+            ahead: None,
             reads: Vec::new(),
         }];
     }

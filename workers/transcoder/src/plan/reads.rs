@@ -1,5 +1,5 @@
 //! Which bytes of an MP4 source each chunk needs: its head (everything but the media), the first packets, which any demuxer looks
-//! at before it seeks, and the packets from the chunk's keyframe to a little past its end.
+//! at before it seeks, and the packets from the chunk's keyframe to a little past the last frame that is encoded.
 //!
 //! Only MP4 names the place of every packet before a byte of it is read. Ranges are a saving, never a risk: what is encoded from
 //! them is checked as always, and a failure is tried again with the whole file ([`crate::task`]).
@@ -11,7 +11,7 @@ use crate::probe::Packet;
 
 /// Packets at the beginning of the file that are read to learn about the streams.
 const FIRST: usize = 48;
-/// Packets after the last frame of a chunk that are read before the encoder is told to end.
+/// Packets after the last frame that are read before the encoder is told to end.
 const AHEAD: usize = 40;
 /// Holes smaller than this are fetched too: a request costs more than they do. Sound lies in them.
 const HOLE: u64 = 256 * 1024;
@@ -49,7 +49,7 @@ impl Plan {
                 after.checked_sub(1).map(|index| keys[index])
             });
             let from = from.unwrap_or(0);
-            let last = earliest.partition_point(|tick| *tick < chunk.end).saturating_sub(1);
+            let last = earliest.partition_point(|tick| *tick < chunk.ahead.unwrap_or(chunk.end)).saturating_sub(1);
             let media = places.get(from..(last + 1 + AHEAD).min(places.len())).unwrap_or_default();
             let reads = merge([heads, first, media].concat());
             chunk.reads = if reads.len() <= MOST { reads } else { Vec::new() };

@@ -81,6 +81,7 @@ fn scenes(plan: &Plan) -> Vec<ChunkPlan> {
                 seek_micros: (first > 0).then(|| plan.clock.micros_up(start - plan.clock.seconds(2))),
                 keys: keys[first..first + length].iter().map(|key| key - start).collect(),
                 expected: Vec::new(),
+                ahead: None,
                 reads: Vec::new(),
             })
         })
