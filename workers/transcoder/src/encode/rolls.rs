@@ -26,7 +26,7 @@ impl Rolls {
             return Self { end: chunk.ahead.map(|_| chunk.end - chunk.start), ..Self::default() };
         };
         let step = u64::from(plan.stride / keep_every.max(1)).max(1);
-        let ahead = if chunk.ahead.is_some() { rolls::FRAMES as u64 * step } else { 0 };
+        let ahead = if chunk.ahead.is_some() { rolls::AHEAD as u64 * step } else { 0 };
         Self { warm: expected.warm, frames: expected.frames, ahead, end: None }
     }
 

@@ -2,6 +2,7 @@
 //! into the report.
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use serde::Serialize;
 use videocloud_protocol::failure::{Failure, FailureClass, reason};
@@ -45,13 +46,13 @@ fn wrong(why: String) -> Failure {
 }
 
 /// Checks the tracks of one rendition: frames at exactly the planned times, the planned duration, keyframes equal to those of
-/// the renditions before (`keyframes`, in seconds), borders between chunks that show the right frames.
+/// the other renditions (`keyframes`, in seconds), borders between chunks that show the right frames.
 pub(super) async fn tracks(
     work: &Work<'_>,
     folder: &Path,
     joined: &[(TreePath, Joined)],
     rendition: &RenditionPlan,
-    keyframes: &mut Option<Vec<f64>>,
+    keyframes: &OnceLock<Vec<f64>>,
 ) -> Result<Checks, Failure> {
     let mut checks = Checks { tracks: Vec::new(), borders: Vec::new() };
     for (name, track) in joined {
@@ -63,7 +64,7 @@ pub(super) async fn tracks(
         let scale = f64::from(track.head.timescale);
         let keys: Vec<f64> =
             packets.iter().filter(|p| p.key).filter_map(|p| p.pts).map(|pts| pts as f64 / scale).collect();
-        if keyframes.get_or_insert_with(|| keys.clone()) != &keys {
+        if keyframes.get_or_init(|| keys.clone()) != &keys {
             return Err(wrong(format!("keyframes of {name} are not those of the other renditions")));
         }
         duration(work, track, rendition.picture.as_ref())?;

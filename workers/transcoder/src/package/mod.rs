@@ -12,7 +12,9 @@ mod tracks;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use videocloud_protocol::failure::{Failure, FailureClass, reason};
 use videocloud_protocol::ids::ContentId;
 use videocloud_protocol::rendition::{
@@ -27,6 +29,9 @@ use crate::plan::{Plan, ladder::RenditionPlan};
 use crate::probe;
 pub use check::{Checks, TrackCheck};
 use join::Joined;
+
+/// Renditions that are finished at once: most of it is short programs and reading, of which one waits while another works.
+const TOGETHER: usize = 2;
 
 /// A finished rendition on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,12 +75,9 @@ fn path(text: &str) -> Result<TreePath, Failure> {
 /// The [`Failure`] of an encode, a join or a check.
 pub async fn finish(work: Work<'_>, sounds: &Sounds) -> Result<Vec<Finished>, Failure> {
     let captions = captions(&work).await?;
-    let mut finished = Vec::with_capacity(work.plan.renditions.len());
-    let mut keyframes = None;
-    for index in 0..work.plan.renditions.len() {
-        finished.push(rendition(&work, index, sounds, &captions, &mut keyframes).await?);
-    }
-    Ok(finished)
+    let keyframes = OnceLock::new();
+    let all = (0..work.plan.renditions.len()).map(|index| rendition(&work, index, sounds, &captions, &keyframes));
+    stream::iter(all).buffered(TOGETHER).try_collect().await
 }
 
 /// The sound of a source, by settings: every track in order.
@@ -203,7 +205,7 @@ async fn rendition(
     index: usize,
     sounds: &Sounds,
     captions: &[(String, PathBuf)],
-    keyframes: &mut Option<Vec<f64>>,
+    keyframes: &OnceLock<Vec<f64>>,
 ) -> Result<Finished, Failure> {
     let plan = work.plan;
     let rendition = &plan.renditions[index];

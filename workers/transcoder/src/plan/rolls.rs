@@ -8,8 +8,10 @@
 use serde::{Deserialize, Serialize};
 use videocloud_protocol::rendition::VideoCodec;
 
-/// Frames of a rendition on each side: two groups of the usual B-pictures. More change nothing that can be seen.
-pub const FRAMES: usize = 8;
+/// Frames of a rendition before a chunk: enough for a picture that is predicted from another, whose quality tells that of the first.
+const WARM: usize = 4;
+/// Frames of a rendition after a chunk: two groups of the usual B-pictures. More of either change nothing that can be seen.
+pub const AHEAD: usize = 8;
 
 /// What is encoded before a chunk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +28,7 @@ pub struct Warm {
 #[must_use]
 pub fn warm(ticks: &[i64], keep_every: u32, stride: u32) -> Warm {
     let (keep, step) = (keep_every.max(1) as usize, (stride / keep_every.max(1)).max(1) as usize);
-    let frames = FRAMES.next_multiple_of(step);
+    let frames = WARM.next_multiple_of(step);
     match (ticks.first(), ticks.get(frames * keep)) {
         (Some(first), Some(after)) => Warm { frames: u32::try_from(frames).unwrap_or(0), ticks: after - first },
         _ => Warm::default(),
@@ -37,7 +39,7 @@ pub fn warm(ticks: &[i64], keep_every: u32, stride: u32) -> Warm {
 #[must_use]
 pub fn ahead(rest: &[i64], end: i64, stride: usize) -> Option<i64> {
     rest.first()?;
-    Some(rest.get(FRAMES * stride.max(1)).copied().unwrap_or(end))
+    Some(rest.get(AHEAD * stride.max(1)).copied().unwrap_or(end))
 }
 
 /// Whether encoders of `codec` gain by it: those whose rate control remembers.
@@ -56,10 +58,10 @@ mod tests {
     #[test]
     fn a_warm_up_lasts_until_the_frame_after_it_and_keeps_the_stride() {
         let ticks: Vec<i64> = (0..40).map(|n| 500 + n * n).collect();
-        assert_eq!(warm(&ticks, 1, 1), Warm { frames: 8, ticks: 64 });
-        assert_eq!(warm(&ticks, 2, 2), Warm { frames: 8, ticks: 256 });
-        assert_eq!(warm(&ticks, 1, 3), Warm { frames: 9, ticks: 81 });
-        assert_eq!(warm(&ticks[..8], 1, 1), Warm::default());
+        assert_eq!(warm(&ticks, 1, 1), Warm { frames: 4, ticks: 16 });
+        assert_eq!(warm(&ticks, 2, 2), Warm { frames: 4, ticks: 64 });
+        assert_eq!(warm(&ticks, 1, 3), Warm { frames: 6, ticks: 36 });
+        assert_eq!(warm(&ticks[..4], 1, 1), Warm::default());
         assert_eq!(warm(&[], 1, 1), Warm::default());
     }
 

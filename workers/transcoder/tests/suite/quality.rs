@@ -119,3 +119,42 @@ async fn the_rate_factor_is_chosen_for_the_wanted_quality() {
     assert_eq!(failure.class, FailureClass::BadSpec, "{failure}");
     assert!(failure.message.contains("--ffmpeg-vmaf"), "{failure}");
 }
+
+/// VMAF of every frame of a finished file against its source in its size.
+fn frames(made: &Path, source: &Path, size: &str, folder: &Path) -> Vec<f64> {
+    let mut command = std::process::Command::new(tools().vmaf.expect("run workers/transcoder/tools.sh --vmaf"));
+    let log = folder.join("vmaf.json");
+    let scale =
+        format!("[1:v]scale={size}:flags=bicubic,settb=AVTB,setpts=N/TB/25[b];[0:v]settb=AVTB,setpts=N/TB/25[a]");
+    let graph = format!("{scale};[a][b]libvmaf=n_threads=2:log_fmt=json:log_path={}", log.display());
+    command.args(["-v", "error", "-nostdin", "-i"]).arg(made).arg("-i").arg(source);
+    assert!(command.args(["-lavfi", &graph, "-f", "null", "-"]).status().unwrap().success());
+    let log: serde_json::Value = serde_json::from_slice(&std::fs::read(log).unwrap()).unwrap();
+    log["frames"].as_array().unwrap().iter().map(|frame| frame["metrics"]["vmaf"].as_f64().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_border_costs_no_quality() {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, cut) = (folder.path().join("whole"), folder.path().join("cut"));
+    [&whole, &cut].into_iter().for_each(|folder| std::fs::create_dir(folder).unwrap());
+    let picture =
+        "testsrc2=s=640x360:r=25[a];mandelbrot=s=320x360:r=25[b];[a][b]overlay=x=320:shortest=1,format=yuv420p";
+    ffmpeg(folder.path(), &format!("-filter_complex {picture} -t 8 {ENCODE} source.mp4"));
+    let source = folder.path().join("source.mp4");
+    // One at the ceiling of its rate, one below it; as people encode them, for a fast preset hardly looks ahead.
+    let of = |name: &str, bits: u64| {
+        let rate = RateControl { crf: 23, max_bits_per_second: bits, buffer_bits: 2 * bits, target_vmaf: None };
+        RenditionSettings { rate, preset: 5, ..medium(name) }
+    };
+    let settings = vec![of("bound", 300_000), of("free", 5_000_000)];
+    run::run(&driver(), &options(source.clone(), &whole, 0, settings.clone())).await.unwrap();
+    run::run(&driver(), &options(source.clone(), &cut, 4, settings)).await.unwrap();
+    for name in ["bound", "free"] {
+        let of = |folder: &Path| frames(&folder.join(format!("out/{name}.mp4")), &source, "320:180", folder);
+        let (whole, cut) = (of(&whole), of(&cut));
+        assert_eq!((whole.len(), cut.len()), (200, 200));
+        let lost: Vec<f64> = (98..103).map(|frame| whole[frame] - cut[frame]).collect();
+        assert!(lost.iter().all(|lost| *lost < 1.0), "{name}: {lost:.2?}");
+    }
+}

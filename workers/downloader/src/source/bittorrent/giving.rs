@@ -96,7 +96,8 @@ impl Giving {
         self.told.has(block.index) && (1..=MAX_BLOCK).contains(&block.length) && end <= length
     }
 
-    fn refuse(&self, block: Block, mut say: impl FnMut(&Message)) {
+    /// Says that a block will not come, where that can be said: a peer without the fast extension asks again.
+    pub(super) fn refuse(&self, block: Block, mut say: impl FnMut(&Message)) {
         if self.fast {
             say(&Message::Reject(block));
         }

@@ -229,9 +229,7 @@ impl Peer {
                 }
                 (block, bytes) = read_for(&mut gift) => {
                     gift = None;
-                    if let Some(bytes) = bytes {
-                        self.session.give(self.begun.elapsed(), block, bytes);
-                    }
+                    self.session.give(self.begun.elapsed(), block, bytes);
                 }
                 () = tokio::time::sleep(pause) => {}
             }

@@ -268,9 +268,12 @@ impl<P> Session<P> {
         self.giving.next()
     }
 
-    /// Gives a block that is owed.
-    pub fn give(&mut self, now: Time, block: Block, data: Bytes) {
-        self.say(now, &Message::Piece { index: block.index, begin: block.begin, data });
+    /// Gives a block that is owed, or refuses it when it could not be read back.
+    pub fn give(&mut self, now: Time, block: Block, data: Option<Bytes>) {
+        match data {
+            Some(data) => self.say(now, &Message::Piece { index: block.index, begin: block.begin, data }),
+            None => self.giving.refuse(block, |message| message.put(&mut self.out)),
+        }
     }
 
     /// Replaces the order: the pieces that hold `span`, in order. Requests of the order before are cancelled.

@@ -287,8 +287,10 @@ fn a_peer_is_given_what_it_was_told_of_while_it_is_not_choked() {
     session.on(Time::ZERO, Message::Cancel(block(2, 16_384, 16_384))).unwrap();
     assert_eq!(said(&mut session), [Message::Reject(block(2, 16_384, 16_384))]);
     assert_eq!(session.owed(), Some(block(1, 0, 16_384)));
-    session.give(Time::ZERO, block(1, 0, 16_384), Bytes::from_static(b"data"));
+    session.give(Time::ZERO, block(1, 0, 16_384), Some(Bytes::from_static(b"data")));
     assert_eq!(said(&mut session), [Message::Piece { index: 1, begin: 0, data: Bytes::from_static(b"data") }]);
+    session.give(Time::ZERO, block(1, 0, 16_384), None);
+    assert_eq!(said(&mut session), [Message::Reject(block(1, 0, 16_384))], "it could not be read back");
     session.choke_peer(true);
     assert_eq!(said(&mut session), [Message::Choke, Message::Reject(block(1, 32_768, 7232))]);
     assert_eq!(session.owed(), None);
