@@ -8,10 +8,10 @@
 use serde::{Deserialize, Serialize};
 use videocloud_protocol::rendition::VideoCodec;
 
-/// Frames of a rendition before a chunk: enough for a picture that is predicted from another, whose quality tells that of the first.
-const WARM: usize = 4;
-/// Frames of a rendition after a chunk: two groups of the usual B-pictures. More of either change nothing that can be seen.
-pub const AHEAD: usize = 8;
+/// Frames of a rendition before a chunk: enough for pictures that are predicted from others, whose quality tells that of the first.
+const WARM: usize = 6;
+/// Frames of a rendition after a chunk: three groups of the usual B-pictures. More of either cost more than can be seen.
+pub const AHEAD: usize = 12;
 
 /// What is encoded before a chunk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,10 +58,10 @@ mod tests {
     #[test]
     fn a_warm_up_lasts_until_the_frame_after_it_and_keeps_the_stride() {
         let ticks: Vec<i64> = (0..40).map(|n| 500 + n * n).collect();
-        assert_eq!(warm(&ticks, 1, 1), Warm { frames: 4, ticks: 16 });
-        assert_eq!(warm(&ticks, 2, 2), Warm { frames: 4, ticks: 64 });
+        assert_eq!(warm(&ticks, 1, 1), Warm { frames: 6, ticks: 36 });
+        assert_eq!(warm(&ticks, 2, 2), Warm { frames: 6, ticks: 144 });
         assert_eq!(warm(&ticks, 1, 3), Warm { frames: 6, ticks: 36 });
-        assert_eq!(warm(&ticks[..4], 1, 1), Warm::default());
+        assert_eq!(warm(&ticks[..6], 1, 1), Warm::default());
         assert_eq!(warm(&[], 1, 1), Warm::default());
     }
 
@@ -70,6 +70,6 @@ mod tests {
         assert_eq!(ahead(&[], 90, 1), None);
         assert_eq!(ahead(&[70, 80], 90, 1), Some(90));
         let rest: Vec<i64> = (0..40).collect();
-        assert_eq!(ahead(&rest, 40, 2), Some(16));
+        assert_eq!(ahead(&rest, 40, 2), Some(24));
     }
 }

@@ -142,19 +142,19 @@ async fn a_border_costs_no_quality() {
         "testsrc2=s=640x360:r=25[a];mandelbrot=s=320x360:r=25[b];[a][b]overlay=x=320:shortest=1,format=yuv420p";
     ffmpeg(folder.path(), &format!("-filter_complex {picture} -t 8 {ENCODE} source.mp4"));
     let source = folder.path().join("source.mp4");
-    // One at the ceiling of its rate, one below it; as people encode them, for a fast preset hardly looks ahead.
+    // One at the ceiling of its rate, where the decoder's buffer counts too, one below it; a fast preset would hardly look ahead.
     let of = |name: &str, bits: u64| {
         let rate = RateControl { crf: 23, max_bits_per_second: bits, buffer_bits: 2 * bits, target_vmaf: None };
         RenditionSettings { rate, preset: 5, ..medium(name) }
     };
-    let settings = vec![of("bound", 300_000), of("free", 5_000_000)];
+    let settings = vec![of("bound", 150_000), of("free", 5_000_000)];
     run::run(&driver(), &options(source.clone(), &whole, 0, settings.clone())).await.unwrap();
     run::run(&driver(), &options(source.clone(), &cut, 4, settings)).await.unwrap();
-    for name in ["bound", "free"] {
+    for (name, most) in [("bound", 1.5), ("free", 1.0)] {
         let of = |folder: &Path| frames(&folder.join(format!("out/{name}.mp4")), &source, "320:180", folder);
         let (whole, cut) = (of(&whole), of(&cut));
         assert_eq!((whole.len(), cut.len()), (200, 200));
         let lost: Vec<f64> = (98..103).map(|frame| whole[frame] - cut[frame]).collect();
-        assert!(lost.iter().all(|lost| *lost < 1.0), "{name}: {lost:.2?}");
+        assert!(lost.iter().all(|lost| *lost < most), "{name}: {lost:.2?}");
     }
 }
