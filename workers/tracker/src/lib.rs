@@ -15,6 +15,7 @@ pub mod index;
 pub mod metrics;
 pub mod pools;
 pub mod publications;
+pub mod standby;
 pub mod swarms;
 pub mod tasks;
 mod tracker;

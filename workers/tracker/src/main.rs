@@ -14,8 +14,8 @@ use videocloud_tracker::{
     bittorrent::{probe, udp::UdpServer},
     check::check,
     config::{Config, LogFormat},
-    database::Database,
     http::{Gate, router, serve},
+    standby,
 };
 
 #[tokio::main]
@@ -70,7 +70,13 @@ async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
         .map_err(|error| format!("failed to listen on {}: {error}; choose another --http", config.http))?;
     // Port 0 takes a free one: say which.
     let address = listener.local_addr()?;
-    let database = Database::open(&config.database).await?;
+    let listener = listener.into_std()?;
+    let database = tokio::select! {
+        database = standby::open(&config.database, &listener) => database?,
+        _ = terminated.recv() => return Ok(()),
+        _ = interrupted.recv() => return Ok(()),
+    };
+    let listener = TcpListener::from_std(listener)?;
     let settings = Settings { revalidate_after: config.revalidate_after, egress_capacity: config.egress_capacity };
     let delivery = Delivery {
         swarms: config.bittorrent.swarms(),

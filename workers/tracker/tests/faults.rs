@@ -153,3 +153,29 @@ async fn a_restarted_postgres_makes_it_unready_and_then_it_recovers() {
     assert_eq!(all_tasks(&tracker.operator()).await, BTreeSet::from([first, second]));
     tracker.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_tracker_stands_by_and_takes_over() {
+    let (server, folder) = (Postgres::start(), TempDir::new().unwrap());
+    let (database, key) = (server.url(), key_file(&folder));
+    let first = Process::start(&database, &key, "");
+    let second = Process::start(&database, &key, "");
+    let get = |what: &str| {
+        let request = support::http().get(format!("http://{}/{what}", second.address));
+        async move { request.send().await.ok().map(|answer| answer.status().as_u16()) }
+    };
+    assert_eq!(get("healthz").await, Some(200));
+    assert_eq!((get("readyz").await, get("v1/openapi.json").await), (Some(503), Some(503)));
+    let (first_task, second_task) = (task(0, 0, 0), task(0, 0, 1));
+    let result = downloaded(content(1, Visibility::Public), Vec::new());
+    let worker = |address, task: &TaskId| client(address, token(&Grant::Task(task.clone())));
+    worker(first.address, &first_task).report(&first_task, &result).await.unwrap();
+    first.kill();
+    while get("readyz").await != Some(200) {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    worker(second.address, &second_task).report(&second_task, &result).await.unwrap();
+    let operator = client(second.address, token(&Grant::Operator));
+    assert_eq!(all_tasks(&operator).await, BTreeSet::from([first_task, second_task]));
+    assert!(second.terminate().success());
+}

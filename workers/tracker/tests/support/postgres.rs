@@ -27,8 +27,12 @@ impl Postgres {
         server
     }
 
+    pub fn url(&self) -> String {
+        format!("postgres://postgres@localhost/postgres?host={}", self.folder.path().display())
+    }
+
     pub fn location(&self) -> DatabaseLocation {
-        format!("postgres://postgres@localhost/postgres?host={}", self.folder.path().display()).parse().unwrap()
+        self.url().parse().unwrap()
     }
 
     pub fn up(&self) {
