@@ -90,5 +90,6 @@ bench-delivery: setup ## Announces: videocloud, aquatic_udp, opentracker; seedin
 	@cargo bench $(BENCH) --bench announce
 	@cargo bench $(BENCH) --bench seeding --bench rates
 
-experiment: setup build ## Policies with real clients, in minutes; LONG=1: in hours, as published
-	@$(CARGO_TARGET_DIR)/release/videocloud-experiment $(if $(LONG),--long) --out $(CARGO_TARGET_DIR)/experiment
+experiment: setup build ## Policies with real clients, in minutes (STAGES=2 BLOCKS=6: as published); LONG=1: in hours
+	@$(CARGO_TARGET_DIR)/release/videocloud-experiment $(if $(LONG),--long) $(if $(STAGES),--stages $(STAGES)) \
+		$(if $(BLOCKS),--blocks $(BLOCKS)) --out $(CARGO_TARGET_DIR)/experiment
