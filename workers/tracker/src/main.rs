@@ -101,6 +101,8 @@ async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     tokio::select! {
         _ = terminated.recv() => {}
         _ = interrupted.recv() => {}
+        // At once: nothing that this one still knows may be written.
+        error = standby::taken_over(&tracker) => return Err(error.into()),
     }
     tracing::info!("stopping");
     stopping.cancel();

@@ -3,12 +3,18 @@
 //! What swarms do and what may be sent is in one tracker's memory, so there is never a second at work. One that waits lives, and is not
 //! ready: nobody is sent to it.
 
+use std::time::Duration;
+
 use axum::{Json, Router, http::StatusCode, routing::get};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::database::{Database, DatabaseError, DatabaseLocation};
 use crate::http::Problem;
+use crate::tracker::Tracker;
+
+/// How often a tracker looks whether it is still the one that works, and one that stands by whether a database that went is there again.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Opens the database. While another tracker has it and it is PostgreSQL, waits, and answers probes on `listener`. Each try takes as long
 /// as the database's own patience. Safe to drop.
@@ -29,12 +35,29 @@ pub async fn open(
                     probes = Some(Probes::start(listener)?);
                 }
             }
+            // It was there when this one began to wait.
+            Err(error @ DatabaseError::Open { .. }) if probes.is_some() => {
+                tracing::warn!(%error, "standing by");
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
             opened => {
                 if let Some(probes) = probes {
                     probes.end().await;
                 }
                 return Ok(opened?);
             }
+        }
+    }
+}
+
+/// Returns once another tracker has taken the database over, as it may when PostgreSQL was away for a while: this one has nothing more to
+/// do, and stands by when it is started again.
+pub async fn taken_over(tracker: &Tracker) -> DatabaseError {
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        // What else may be wrong with a database passes, or is for the readiness probe to tell.
+        if let Err(error @ DatabaseError::TakenOver) = tracker.database.check_reading().await {
+            return error;
         }
     }
 }

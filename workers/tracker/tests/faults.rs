@@ -6,6 +6,7 @@ mod support;
 
 use std::{collections::BTreeSet, time::Duration};
 
+use nix::sys::signal::Signal;
 use sqlx::{Connection, Executor};
 use support::{Running, client, content, downloaded, postgres::Postgres, process::Process, sqlite, token};
 use tempfile::TempDir;
@@ -171,11 +172,38 @@ async fn a_second_tracker_stands_by_and_takes_over() {
     let worker = |address, task: &TaskId| client(address, token(&Grant::Task(task.clone())));
     worker(first.address, &first_task).report(&first_task, &result).await.unwrap();
     first.kill();
-    while get("readyz").await != Some(200) {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    ready(second.address).await;
     worker(second.address, &second_task).report(&second_task, &result).await.unwrap();
     let operator = client(second.address, token(&Grant::Operator));
     assert_eq!(all_tasks(&operator).await, BTreeSet::from([first_task, second_task]));
     assert!(second.terminate().success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tracker_that_lost_its_database_to_another_ends() {
+    let (server, folder) = (Postgres::start(), TempDir::new().unwrap());
+    let (database, key) = (server.url(), key_file(&folder));
+    let mut first = Process::start(&database, &key, "");
+    let second = Process::start(&database, &key, "");
+    // It does not notice that its connections broke until it is awake, and then the other has the lock.
+    first.signal(Signal::SIGSTOP);
+    server.down();
+    server.up();
+    ready(second.address).await;
+    first.signal(Signal::SIGCONT);
+    let ended = tokio::task::spawn_blocking(move || first.wait()).await.unwrap();
+    assert_eq!(ended.code(), Some(1));
+    ready(second.address).await;
+    assert!(second.terminate().success());
+}
+
+/// Returns once the tracker there is ready.
+async fn ready(address: std::net::SocketAddr) {
+    let asked = async {
+        let url = format!("http://{address}/readyz");
+        while !support::http().get(&url).send().await.is_ok_and(|answer| answer.status().is_success()) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), asked).await.expect("it is ready in time");
 }

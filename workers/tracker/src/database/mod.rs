@@ -120,12 +120,24 @@ impl Database {
         &self.readers
     }
 
-    /// Whether the database answers and is still this tracker's.
+    /// Whether the database answers and is still this tracker's, to write.
     ///
     /// # Errors
     /// [`DatabaseError`] says what is wrong.
     pub async fn check(&self) -> Result<(), DatabaseError> {
-        let row = sqlx::query("SELECT value FROM meta WHERE name = 'starts'").fetch_one(&self.writer).await?;
+        self.is_ours(&self.writer).await
+    }
+
+    /// The same to read, which also tells while another tracker is the one that may write.
+    ///
+    /// # Errors
+    /// [`DatabaseError`] says what is wrong.
+    pub async fn check_reading(&self) -> Result<(), DatabaseError> {
+        self.is_ours(&self.readers).await
+    }
+
+    async fn is_ours(&self, connections: &AnyPool) -> Result<(), DatabaseError> {
+        let row = sqlx::query("SELECT value FROM meta WHERE name = 'starts'").fetch_one(connections).await?;
         let starts: String = row.try_get(0)?;
         if starts == self.starts.to_string() { Ok(()) } else { Err(DatabaseError::TakenOver) }
     }
