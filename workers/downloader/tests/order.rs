@@ -1,6 +1,7 @@
-//! What is fetched first: order of playback, or what few others can give.
+//! What is fetched first: order of playback, or what few others can give; and over how many connections.
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use videocloud_downloader::schedule::{
@@ -64,4 +65,43 @@ fn what_one_source_alone_has_is_fetched_from_it_while_others_do_the_rest() {
     for (source, span) in fetched {
         assert_eq!(source, SourceId(u32::from(span.start() < 3 * MIB)), "{span:?}");
     }
+}
+
+/// Connections that are in use at the end of half a second to a source each of whose connections gives `rate` bytes per second.
+fn connections_at(rate: u64) -> usize {
+    let (size, step) = (4096 * MIB, Duration::from_millis(2));
+    let mut scheduler = Scheduler::new(Settings::default(), None, SpanSet::default(), 1);
+    let everything = SourceSpec { lanes: 8, longest: None, verified: false, ..spec("mirror", None) };
+    scheduler.add(SourceId(0), everything, Standing::Active);
+    let mut now = Duration::ZERO;
+    let mut open: BTreeMap<LaneId, u64> = BTreeMap::new();
+    while now < Duration::from_millis(500) {
+        for action in scheduler.poll(now) {
+            match action {
+                Action::Fetch { lane, span, .. } => {
+                    scheduler.on(now, Event::Opened { lane, size: Some(size), ranges: true });
+                    open.insert(lane, span.len());
+                }
+                other => unreachable!("nothing is taken from anybody: {other:?}"),
+            }
+        }
+        now += step;
+        for (&lane, left) in &mut open {
+            let bytes = (rate * 2 / 1000).min(*left);
+            *left -= bytes;
+            scheduler.on(now, Event::Received { lane, bytes });
+            if *left == 0 {
+                scheduler.on(now, Event::Finished { lane });
+            }
+        }
+        open.retain(|_, left| *left > 0);
+    }
+    scheduler.poll(now);
+    scheduler.connections_to("mirror")
+}
+
+#[test]
+fn a_source_that_one_connection_brings_as_fast_as_bytes_can_be_kept_has_one() {
+    assert_eq!(connections_at(1_000_000_000), 1);
+    assert_eq!(connections_at(100_000_000), 8);
 }

@@ -37,7 +37,7 @@ pub use objects::ByteStream;
 use objects::{Objects, fs::FsObjects, s3::S3Objects};
 pub use runs::Run;
 pub use space::{Space, Usage};
-pub use staging::{Arriving, Checkpoint, Published, Shown, Staging};
+pub use staging::{After, Arriving, Checkpoint, Published, Shown, Staging};
 pub use sweep::Swept;
 pub use trees::TreeStaging;
 pub use videocloud_protocol::rendition::TreePath;

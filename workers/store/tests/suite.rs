@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use support::{Place, claim, collect, content, id_of, manifest_of};
 use videocloud_protocol::ids::RunId;
-use videocloud_store::{Published, Shown, StoreError};
+use videocloud_store::{After, Published, Shown, StoreError};
 
 const MIB: usize = 1 << 20;
 
@@ -21,7 +21,7 @@ async fn write_all(staging: &videocloud_store::Staging, bytes: &Bytes) {
         let piece = bytes.slice(start..(start + 3 * MIB).min(bytes.len()));
         let half = piece.len() / 2;
         let pieces = vec![piece.slice(..half), piece.slice(half..)];
-        staging.write_pieces_at(start as u64, pieces).await.unwrap();
+        staging.write_pieces_at(start as u64, pieces, After::Rest).await.unwrap();
     }
 }
 

@@ -9,14 +9,18 @@ use bytes::Bytes;
 use futures::FutureExt;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use videocloud_protocol::failure::reason;
-use videocloud_store::{Staging, StoreError};
+use videocloud_store::{After, Staging, StoreError};
 
 use super::throttle::{HostThrottle, Throttle};
 use crate::schedule::LaneId;
 use crate::source::{Ask, Connection, Opened, SourceError};
+use crate::verify::Hashed;
 
 /// Bytes gathered before they are written, as long as they are there without waiting.
 const BATCH: usize = 512 << 10;
+
+/// The same for bytes that go past the page cache: a disk that is far away is as fast as there is much for it to do.
+const LARGE_BATCH: usize = 2 << 20;
 
 /// The least of that, at low rates.
 const LEAST_BATCH: usize = 1 << 10;
@@ -26,6 +30,15 @@ const WAITING_EVERY: Duration = Duration::from_secs(2);
 
 /// How long an answer of unknown length is listened to after the last byte it should have.
 const LAST_LOOK: Duration = Duration::from_secs(3);
+
+/// Bytes that may be written and not yet hashed where the page cache does not keep them.
+const NEAR: u64 = 8 << 20;
+
+/// A hash that is so far behind works on what others wrote; it is not waited for.
+const FAR: u64 = 4 * NEAR;
+
+/// How long the hash is waited for.
+const CATCHES_UP: Duration = Duration::from_millis(200);
 
 /// How far a lane may write.
 #[derive(Debug)]
@@ -50,6 +63,22 @@ pub(super) struct Sink {
     pub(super) staging: Arc<Staging>,
     pub(super) throttle: Arc<Throttle>,
     pub(super) host: Arc<HostThrottle>,
+    /// How far the hash is that takes bytes as they are written; `None` when all are read again.
+    pub(super) hashed: Option<Hashed>,
+}
+
+impl Sink {
+    /// What is known of bytes at `position`. A hash that is near enough to take them from memory is waited for, because it is what
+    /// the download ends with, and reading them again would cost more.
+    async fn after(&self, position: u64) -> After {
+        let Some(mut hashed) = self.hashed.clone() else { return After::Read };
+        let behind = |hashed: &u64| position.saturating_sub(*hashed);
+        let near = hashed.wait_for(|hashed| !(NEAR..FAR).contains(&behind(hashed)));
+        match tokio::time::timeout(CATCHES_UP, near).await {
+            Ok(Ok(hashed)) if behind(&hashed) < NEAR => After::Rest,
+            _ => After::Read,
+        }
+    }
 }
 
 /// What a lane is told to fetch.
@@ -139,7 +168,9 @@ async fn fetch(
     let mut reader = Reader { connection, left: Vec::new(), ended: None };
     let mut ahead = None;
     loop {
-        let most = sink.throttle.batch().min(sink.host.bytes.batch()).clamp(LEAST_BATCH, BATCH);
+        let after = sink.after(position).await;
+        let batch = if after == After::Rest { LARGE_BATCH } else { BATCH };
+        let most = sink.throttle.batch().min(sink.host.bytes.batch()).clamp(LEAST_BATCH, batch);
         let next = match ahead.take() {
             Some(next) => next,
             None => reader.next(most).await,
@@ -160,7 +191,7 @@ async fn fetch(
             let room = end.saturating_sub(position);
             let here: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
             let length = keep_front(&mut pieces, room);
-            let write = sink.staging.write_pieces_at(position, pieces.clone());
+            let write = sink.staging.write_pieces_at(position, pieces.clone(), after);
             let written = if position + length < *end {
                 let (written, next) = meanwhile(write, reader.next(most)).await;
                 ahead = next;

@@ -27,7 +27,7 @@ use super::waits::{Saving, checked, ended};
 use super::{Order, sizes, stored};
 use crate::schedule::{Action, Event, LaneId, Rate, Scheduler, SourceId, Span, SpanSet, Standing};
 use crate::source::{Ask, Opened, SourceError, Validator};
-use crate::verify::Prefix;
+use crate::verify::{Prefix, Which};
 
 /// Reports that may wait for the round; lanes stop reading when it is full.
 const QUEUE: usize = 256;
@@ -329,7 +329,10 @@ impl Round<'_> {
         let gate = Gate::new(span.end());
         let run = Run { ask: Ask { span, pin }, gate: Arc::clone(&gate), go: accepted };
         let host = self.order.hosts.of(&member.source.host());
-        let sink = Sink { staging: Arc::clone(self.staging), throttle: Arc::clone(self.throttle), host };
+        // Pieces are read again to be proven, and everything for the torrent of a content that is kept.
+        let rests = self.proof.is_none() && self.order.hashes != Which::ALL;
+        let hashed = rests.then(|| self.running.hashed());
+        let sink = Sink { staging: Arc::clone(self.staging), throttle: Arc::clone(self.throttle), host, hashed };
         let lane = lanes.entry(id).or_insert_with(|| {
             let (runs, orders) = mpsc::channel(1);
             let connection = member.source.connect();

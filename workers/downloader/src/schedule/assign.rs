@@ -1,6 +1,6 @@
 //! Who takes what next: the part of the state machine that hands out work.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::event::{Action, Fault, LaneId, SourceId, Standing};
@@ -38,11 +38,13 @@ impl Scheduler {
         false
     }
 
-    /// Sources that may take one more lane: those with the fewest lanes first, then the fastest, then by priority.
+    /// Sources that may take one more lane and have a use for it: those with the fewest lanes first, then the fastest, then by priority.
     fn candidates(&self, now: Time) -> Vec<SourceId> {
         let mut busy: BTreeMap<SourceId, usize> = BTreeMap::new();
         let mut busy_host: BTreeMap<&str, usize> = BTreeMap::new();
-        for (_, source, _) in self.running() {
+        let mut content: BTreeSet<SourceId> = BTreeSet::new();
+        for (lane, source, run) in self.running() {
+            content.extend(self.lanes.get(&lane).filter(|_| source.suffices(now, run)).map(|lane| lane.source));
             *busy_host.entry(&source.spec.host).or_default() += 1;
         }
         for lane in self.lanes.values().filter(|lane| lane.run.is_some()) {
@@ -54,7 +56,8 @@ impl Scheduler {
         let running = |id: SourceId| busy.get(&id).copied().unwrap_or(0);
         let may = |(id, source): &(&SourceId, &Source)| {
             let host = self.hosts.get(&source.spec.host).map_or(0, |host| host.allowed(now));
-            running(**id) < source.lanes() && busy_host.get(&*source.spec.host).copied().unwrap_or(0) < host
+            let lanes = if content.contains(id) { 0 } else { source.lanes() };
+            running(**id) < lanes && busy_host.get(&*source.spec.host).copied().unwrap_or(0) < host
         };
         let mut able: Vec<(&SourceId, &Source)> = self.sources.iter().filter(may).collect();
         able.sort_by(|(a, x), (b, y)| {

@@ -414,6 +414,7 @@ impl Scheduler {
         let lane = self.lanes.get_mut(&id)?;
         let run = lane.run.take()?;
         if let Some(source) = self.sources.get_mut(&lane.source) {
+            source.ran(&run);
             // That nothing came is evidence, too, once it has taken longer than usual; of a piece nothing shows before all is there.
             let piece = source.piece(self.grid).map_or(Duration::ZERO, |piece| {
                 let seconds = source.lane_rate(now).map_or(5.0, |rate| piece as f64 / rate.max(1.0));

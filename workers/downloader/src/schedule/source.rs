@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::event::{SourceSpec, Standing};
+use super::lane::Run;
 use super::rate::Time;
 use super::run_length::Grid;
 use super::span::Span;
@@ -15,6 +16,19 @@ const FORGIVEN: Duration = Duration::from_secs(1);
 
 /// The least of its highest rate that a source is believed to have.
 const LEAST: f64 = 1e-3;
+
+/// How long after its first answer a source is looked at before it gets a second lane.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Bytes per second of one lane that are about as much as disk and hash take: a second would only take turns with it, and what it
+/// brings would come before its turn to be hashed.
+const SWIFT: f64 = 700e6;
+
+/// Whether a run that has been under way for a while is at least at [`SWIFT`].
+fn swift(run: &Run) -> Option<bool> {
+    let lasted = run.moved_at.saturating_sub(run.asked_at) >= LOOK / 2;
+    lasted.then(|| run.average() >= SWIFT)
+}
 
 /// What the scheduler remembers of one source.
 #[derive(Debug)]
@@ -30,6 +44,10 @@ pub(super) struct Source {
     /// Bytes per second of one lane, from the last runs.
     lane_rate: Option<Known>,
     latency: Option<f64>,
+    /// When it answered first.
+    first_answer: Option<Time>,
+    /// Its last run that says so was at least at [`SWIFT`].
+    swift: bool,
 }
 
 /// What is known of a rate, in bytes per second.
@@ -44,7 +62,17 @@ struct Known {
 impl Source {
     pub(super) fn new(spec: SourceSpec, standing: Standing) -> Self {
         let proven = spec.verified;
-        Self { spec, standing, ranges: None, faults: 0, proven, lane_rate: None, latency: None }
+        Self {
+            spec,
+            standing,
+            ranges: None,
+            faults: 0,
+            proven,
+            lane_rate: None,
+            latency: None,
+            first_answer: None,
+            swift: false,
+        }
     }
 
     /// Lanes this source may have open: one until it has shown that it serves ranges.
@@ -91,8 +119,20 @@ impl Source {
         self.latency.map_or(UNKNOWN_LATENCY, Duration::from_secs_f64)
     }
 
+    /// Whether the lane that has `run` is all it needs at `now`, or may turn out to be.
+    pub(super) fn suffices(&self, now: Time, run: &Run) -> bool {
+        let new = self.first_answer.is_none_or(|first| now < first + LOOK);
+        !self.spec.verified && (new || swift(run).unwrap_or(self.swift))
+    }
+
+    /// Takes in how swift a run was.
+    pub(super) fn ran(&mut self, run: &Run) {
+        self.swift = swift(run).unwrap_or(self.swift);
+    }
+
     /// Takes in the time from a request to its answer.
     pub(super) fn answered(&mut self, asked_at: Time, now: Time) {
+        self.first_answer.get_or_insert(now);
         let sample = now.saturating_sub(asked_at).as_secs_f64();
         self.latency = Some(self.latency.map_or(sample, |old| 0.7 * old + 0.3 * sample));
     }

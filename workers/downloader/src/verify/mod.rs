@@ -14,6 +14,7 @@ use videocloud_protocol::ids::ContentId;
 use videocloud_store::Staging;
 
 pub use hashes::{Hashes, Which};
+pub(crate) use prefix::Hashed;
 pub use prefix::Prefix;
 pub use sniff::{Kind, sniff};
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use videocloud_protocol::digest::Algorithm;
 use videocloud_protocol::failure::{Failure, FailureClass, reason};
@@ -21,7 +21,10 @@ const BLOCK: u64 = 1 << 20;
 /// While more is to come, reading back starts only for this many bytes.
 const WORTH: u64 = 4 << 20;
 /// Batches that may wait for the hash; behind them, bytes are read back instead of kept.
-const WAITING: usize = 16;
+const WAITING: usize = 32;
+
+/// Bytes from the first on that are hashed.
+pub(crate) type Hashed = watch::Receiver<u64>;
 
 /// A hash over a growing prefix of the staged bytes.
 pub struct Prefix {
@@ -29,6 +32,7 @@ pub struct Prefix {
     which: Which,
     /// Bytes from the start that were handed to the task.
     handed: u64,
+    hashed: watch::Sender<u64>,
     task: Option<Task>,
 }
 
@@ -50,7 +54,12 @@ enum Work {
 impl Prefix {
     /// Nothing is hashed yet.
     pub(crate) fn new(staging: Arc<Staging>, which: Which) -> Self {
-        Self { staging, which, handed: 0, task: None }
+        Self { staging, which, handed: 0, hashed: watch::Sender::new(0), task: None }
+    }
+
+    /// How far it is, for those who write.
+    pub(crate) fn hashed(&self) -> Hashed {
+        self.hashed.subscribe()
     }
 
     /// These are needed, too.
@@ -97,6 +106,8 @@ impl Prefix {
             task.void.store(true, Ordering::Relaxed);
         }
         self.handed = 0;
+        // Behind the mark above: what that task still says is not heard.
+        self.hashed.send_replace(0);
     }
 
     /// The hashes of all `size` bytes, all of which are there.
@@ -122,7 +133,12 @@ impl Prefix {
         self.task.get_or_insert_with(|| {
             let (work, orders) = mpsc::channel(WAITING);
             let (void, runtime) = (Arc::new(AtomicBool::new(false)), Handle::current());
-            let thread = Thread { staging: Arc::clone(&self.staging), runtime, void: Arc::clone(&void) };
+            let thread = Thread {
+                staging: Arc::clone(&self.staging),
+                runtime,
+                void: Arc::clone(&void),
+                hashed: self.hashed.clone(),
+            };
             let running = Running::new(self.which);
             let running = tokio::task::spawn_blocking(move || thread.follow(running, orders));
             Task { work, running, void }
@@ -141,26 +157,44 @@ struct Thread {
     staging: Arc<Staging>,
     runtime: Handle,
     void: Arc<AtomicBool>,
+    hashed: watch::Sender<u64>,
 }
 
 impl Thread {
     fn follow(&self, mut running: Running, mut orders: mpsc::Receiver<Work>) -> Result<Running, Failure> {
-        let mut buffer = Vec::new();
+        let (mut buffer, mut at) = (Vec::new(), 0);
         while let Some(work) = orders.blocking_recv() {
-            match work {
-                Work::Bytes(pieces) => running.update(&pieces),
-                Work::Stored(start, end) => self.read_back(&mut running, &mut buffer, start, end)?,
-            }
-            if self.void.load(Ordering::Relaxed) {
+            at = match work {
+                Work::Bytes(pieces) => {
+                    running.update(&pieces);
+                    at + pieces.iter().map(|piece| piece.len() as u64).sum::<u64>()
+                }
+                Work::Stored(start, end) => {
+                    self.read_back(&mut running, &mut buffer, start, end)?;
+                    end
+                }
+            };
+            if !self.tell(at) {
                 break;
             }
         }
         Ok(running)
     }
 
+    /// Says how far it is; false when nobody wants to know.
+    fn tell(&self, at: u64) -> bool {
+        self.hashed.send_if_modified(|hashed| {
+            let wanted = !self.void.load(Ordering::Relaxed);
+            if wanted {
+                *hashed = at;
+            }
+            wanted
+        })
+    }
+
     fn read_back(&self, running: &mut Running, buffer: &mut Vec<u8>, start: u64, end: u64) -> Result<(), Failure> {
         let mut offset = start;
-        while offset < end && !self.void.load(Ordering::Relaxed) {
+        while offset < end && self.tell(offset) {
             let length = usize::try_from((end - offset).min(BLOCK)).unwrap_or_default();
             buffer.resize(length, 0);
             if self.staging.read_here(offset, buffer).map_err(|error| stored(&error))? {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use videocloud_protocol::{content::ContentManifest, ids::ClaimKey};
 
 use super::{
-    Checkpoint, Shown,
+    After, Checkpoint, Shown,
     file::Refusal,
     scratch::LocalArea,
     state::{Header, decode, encode},
@@ -49,8 +49,8 @@ impl FsStaging {
         }
     }
 
-    pub(super) async fn write(&self, offset: u64, pieces: Vec<Bytes>) -> Result<()> {
-        self.area.blocking("write", move |data| data.write_at(offset, &pieces)).await
+    pub(super) async fn write(&self, offset: u64, pieces: Vec<Bytes>, after: After) -> Result<()> {
+        self.area.blocking("write", move |data| data.write_at(offset, &pieces, after)).await
     }
 
     pub(super) async fn read(&self, offset: u64, length: usize) -> Result<Bytes> {

@@ -4,6 +4,7 @@
 //! [`fs`] keeps it in the store's own volume; [`s3`] in a scratch file plus one object per finished part.
 
 mod arriving;
+mod direct;
 mod file;
 mod fs;
 pub(crate) mod parts;
@@ -15,6 +16,7 @@ use std::ops::Range;
 
 pub use arriving::Arriving;
 use bytes::Bytes;
+pub use direct::After;
 pub use state::Shown;
 use videocloud_protocol::{content::ContentManifest, ids::ClaimKey};
 
@@ -117,16 +119,19 @@ impl Staging {
     /// # Errors
     /// [`crate::StoreError::Full`] or [`crate::StoreError::ScratchFull`] when nothing was reserved and room ran out.
     pub async fn write_at(&self, offset: u64, bytes: Bytes) -> Result<()> {
-        self.write_pieces_at(offset, vec![bytes]).await
+        self.write_pieces_at(offset, vec![bytes], After::Read).await
     }
 
     /// Writes pieces one after the other from an offset on, as [`Staging::write_at`] does for one.
     ///
+    /// Whole pages of those that [`After::Rest`] go past the page cache where they lie in memory as in the file (at a multiple of
+    /// 4 KiB both), are at least 256 KiB in a piece, and the disk takes them fast enough. On S3 all are read again.
+    ///
     /// # Errors
     /// As [`Staging::write_at`].
-    pub async fn write_pieces_at(&self, offset: u64, pieces: Vec<Bytes>) -> Result<()> {
+    pub async fn write_pieces_at(&self, offset: u64, pieces: Vec<Bytes>, after: After) -> Result<()> {
         match &self.backend {
-            Backend::Fs(fs) => fs.write(offset, pieces).await,
+            Backend::Fs(fs) => fs.write(offset, pieces, after).await,
             Backend::S3(s3) => s3.write(offset, pieces).await,
         }
     }

@@ -16,7 +16,7 @@ use object_store::{UpdateVersion, multipart::PartId};
 use videocloud_protocol::{content::ContentManifest, ids::ClaimKey};
 
 use super::{
-    Checkpoint, Shown,
+    After, Checkpoint, Shown,
     file::Refusal,
     parts::{PartPlan, RangeSet},
     scratch::LocalArea,
@@ -129,7 +129,10 @@ impl S3Staging {
         for part in touched.clone() {
             self.fetch_if_only_stored(part).await?;
         }
-        self.area.blocking("write", move |data| data.write_at(offset, &pieces)).await.map_err(scratch_error)?;
+        self.area
+            .blocking("write", move |data| data.write_at(offset, &pieces, After::Read))
+            .await
+            .map_err(scratch_error)?;
         let mut progress = self.progress();
         progress.written.insert(range);
         for part in touched {
@@ -341,7 +344,10 @@ impl S3Staging {
         let mut at = start;
         while let Some(bytes) = stream.try_next().await? {
             let (offset, length) = (at, bytes.len() as u64);
-            self.area.blocking("write", move |data| data.write_at(offset, &[bytes])).await.map_err(scratch_error)?;
+            self.area
+                .blocking("write", move |data| data.write_at(offset, &[bytes], After::Read))
+                .await
+                .map_err(scratch_error)?;
             at += length;
         }
         self.progress().written.insert(start..start + stored.size);

@@ -149,8 +149,9 @@ impl Wire {
         Ok(Self { origin: origin(url), sender, machine, blocks: Blocks::default() })
     }
 
-    /// The body of the answer that came last. One that is long and of known length is taken out of hyper's hands.
-    pub(super) async fn body(&mut self, mut body: Incoming) -> Body {
+    /// The body of the answer that came last, whose first byte is the one `at` that place in the file. One that is long and of known
+    /// length is taken out of hyper's hands.
+    pub(super) async fn body(&mut self, mut body: Incoming, at: u64) -> Body {
         let length = body.size_hint().exact().filter(|length| *length >= WORTH);
         let (Some(length), Machine::Http1(_)) = (length, &self.machine) else { return Body::Framed(body) };
         let Machine::Http1(machine) = std::mem::replace(&mut self.machine, Machine::Ended) else {
@@ -163,7 +164,7 @@ impl Wire {
             front.extend(frame.into_data());
         }
         front.push_back(read_buf);
-        Body::Plain(Box::new(Plain::new(io.into_inner(), front, length, std::mem::take(&mut self.blocks))))
+        Body::Plain(Box::new(Plain::new(io.into_inner(), front, length, at, std::mem::take(&mut self.blocks))))
     }
 
     /// Makes the connection ready for the next request behind a body that was read to its end; false when it is not fit for one.

@@ -49,7 +49,7 @@ impl HttpConnection {
     async fn request(&mut self, ask: Ask) -> Result<Opened, SourceError> {
         let (answer, url) = self.ask(&Method::GET, &ask).await?;
         let opened = head::judge(host(&url), &ask, answer.status(), answer.headers())?;
-        self.take_body(answer, url).await;
+        self.take_body(answer, url, opened.start).await;
         Ok(opened)
     }
 
@@ -60,16 +60,16 @@ impl HttpConnection {
         self.finish_body();
         let (answer, url) = self.hops(&Method::GET, ask, url.clone()).await?;
         let (status, headers) = (answer.status(), answer.headers().clone());
-        self.take_body(answer, url).await;
+        self.take_body(answer, url, ask.span.start()).await;
         Ok((status, headers))
     }
 
-    async fn take_body(&mut self, answer: Response<Incoming>, url: Url) {
+    async fn take_body(&mut self, answer: Response<Incoming>, url: Url, at: u64) {
         let Some(wire) = &mut self.wire else { return };
         let closes =
             answer.headers().get(CONNECTION).is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"keep-alive"));
         self.keeps = answer.version() == Version::HTTP_11 && !closes;
-        self.body = Some((wire.body(answer.into_body()).await, url));
+        self.body = Some((wire.body(answer.into_body(), at).await, url));
     }
 
     fn finish_body(&mut self) {
