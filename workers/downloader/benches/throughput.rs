@@ -86,7 +86,7 @@ fn curl_hashed(wanted: &Wanted) -> Command {
 
 fn main() {
     let number = |name: &str, usual: usize| std::env::var(name).ok().map_or(usual, |text| text.parse().unwrap());
-    let (mebibytes, rounds) = (number("VIDEOCLOUD_BENCH_MIB", 1024), number("VIDEOCLOUD_BENCH_ROUNDS", 5));
+    let (mebibytes, rounds) = (number("VIDEOCLOUD_BENCH_MIB", 4096), number("VIDEOCLOUD_BENCH_ROUNDS", 3));
     let size = mebibytes << 20;
     let server = Nginx::start("sendfile on; tcp_nopush on;");
     let content = bytes(1, size);
