@@ -111,6 +111,11 @@ impl Ledger {
         self.publications.insert(publication.uid.as_str().into(), fingerprint(publication));
     }
 
+    /// Notes that the edge serves nothing for `uid`.
+    pub fn unpublished(&mut self, uid: &str) {
+        self.publications.remove(uid);
+    }
+
     /// Forgets everything about an object that is gone.
     pub fn forget(&mut self, uid: &str) {
         self.claims.remove(uid);

@@ -1,5 +1,6 @@
 //! From apply to Ready, and what it costs.
 
+use kube::api::{Patch, PatchParams};
 use serde_json::json;
 use videocloud_crds::{
     VideoObject,
@@ -100,6 +101,16 @@ async fn a_file_is_offered_while_it_is_fetched_to_who_asks_for_that() {
     assert!(!is(&video, types::READY));
     let original = async || hub.tracker().publication("arriving", "one").await.unwrap().unwrap().original;
     assert!(matches!(original().await, Original::Arriving(key) if Some(key.to_string()) == status.claim_key));
+    let ask = async |wanted: bool| {
+        let patch = Patch::Merge(json!({ "spec": { "delivery": { "whileDownloading": wanted } } }));
+        hub.videos().patch("one", &PatchParams::default(), &patch).await.unwrap();
+    };
+    ask(false).await;
+    let video = hub.until("one", "taken back", |video| !offered(video)).await;
+    assert!(!is(&video, types::DELIVERED), "{:?}", video.status);
+    assert_eq!(hub.tracker().publication("arriving", "one").await.unwrap(), None);
+    ask(true).await;
+    hub.until("one", "offered again", offered).await;
     hub.workers.hold(&[]);
     let status = hub.until_ready("one").await.status.unwrap();
     assert_eq!(original().await, Original::Content(content_of(LINK)));

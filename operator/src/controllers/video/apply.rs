@@ -36,7 +36,7 @@ pub(super) enum Applied {
 /// # Errors
 /// The first call that failed; what was done stays done, and the next pass finds it.
 pub(super) async fn apply(prepared: Prepared, video: &VideoObject, world: &World) -> Result<Applied, Error> {
-    let Prepared { claim, found, create, delete, retry, publication } = prepared;
+    let Prepared { claim, found, create, delete, retry, publication, withdraw } = prepared;
     if let Some((wish, request)) = claim {
         let answer = world.tracker.claim(&wish.key, &request).await?;
         world.index.state().ledger.claimed(&request.owner.uid, wish.key, answer);
@@ -64,6 +64,12 @@ pub(super) async fn apply(prepared: Prepared, video: &VideoObject, world: &World
         let name = Named::of(video);
         world.tracker.publish(&name.namespace, &name.name, publication).await?;
         world.index.state().ledger.published(publication);
+        changed = true;
+    }
+    if withdraw {
+        let name = Named::of(video);
+        world.tracker.unpublish(&name.namespace, &name.name).await?;
+        world.index.state().ledger.unpublished(video.metadata.uid.as_deref().unwrap_or_default());
         changed = true;
     }
     Ok(Applied::Done(Resources { changed, made, publication }))

@@ -37,6 +37,8 @@ pub(super) struct Prepared {
     pub(super) retry: Vec<(Named, Option<String>)>,
     /// What the edge should serve.
     pub(super) publication: Option<Publication>,
+    /// Whether the edge should serve nothing any more of what it was told of.
+    pub(super) withdraw: bool,
 }
 
 /// A rendition that is there, by the profile that asked for it.
@@ -98,11 +100,17 @@ pub(super) fn build(video: &VideoObject, valid: &Valid, facts: &Facts, jobs: &Jo
         create: found.as_ref().map_or_else(Vec::new, |_| to_create(video, valid, facts, jobs)),
         delete: to_delete(valid, facts),
         retry: to_retry(video, valid, facts),
-        publication: match found {
-            Some(found) => Some(publication(valid, facts, &found)),
+        publication: match &found {
+            Some(found) => Some(publication(valid, facts, found)),
             None => arriving(valid, facts),
         },
+        withdraw: found.is_none() && is_unasked(valid, facts),
     }
+}
+
+/// Whether bytes that are still coming are served and that is not wanted any more.
+fn is_unasked(valid: &Valid, facts: &Facts) -> bool {
+    facts.was_arriving() && valid.wish.as_ref().is_ok_and(|wish| !wish.while_downloading)
 }
 
 fn claim(valid: &Valid, facts: &Facts, found: Option<&Found>) -> Option<(Wish, ClaimRequest)> {

@@ -52,12 +52,18 @@ pub(super) struct Facts {
 }
 
 impl Facts {
+    /// Whether the status says that bytes which are still coming are served.
+    pub(super) fn was_arriving(&self) -> bool {
+        let delivered = status::find(&self.shown.conditions, types::DELIVERED);
+        delivered.is_some_and(|shown| shown.reason == reasons::ARRIVING)
+    }
+
     /// Whether the worker of a download shows some of it to others. One that begins again shows it again before long.
     pub(super) fn is_arriving(&self) -> bool {
-        let delivered = status::find(&self.shown.conditions, types::DELIVERED);
-        let was = delivered.is_some_and(|shown| shown.reason == reasons::ARRIVING);
         match &self.download {
-            WorkState::Active { progress, .. } => was || progress.as_ref().is_some_and(|now| now.leading > 0),
+            WorkState::Active { progress, .. } => {
+                self.was_arriving() || progress.as_ref().is_some_and(|now| now.leading > 0)
+            }
             _ => false,
         }
     }

@@ -34,9 +34,6 @@ const LAST_LOOK: Duration = Duration::from_secs(3);
 /// Bytes that may be written and not yet hashed where the page cache does not keep them.
 const NEAR: u64 = 8 << 20;
 
-/// A hash that is so far behind works on what others wrote; it is not waited for.
-const FAR: u64 = 4 * NEAR;
-
 /// How long the hash is waited for.
 const CATCHES_UP: Duration = Duration::from_millis(200);
 
@@ -68,14 +65,14 @@ pub(super) struct Sink {
 }
 
 impl Sink {
-    /// What is known of bytes at `position`. A hash that is near enough to take them from memory is waited for, because it is what
-    /// the download ends with, and reading them again would cost more.
+    /// What becomes of bytes at `position`. A hash that was given almost all before them is waited for until it is almost there: it is
+    /// what the download ends with, and reading bytes again would cost more. One that others keep from going on is not.
     async fn after(&self, position: u64) -> After {
         let Some(mut hashed) = self.hashed.clone() else { return After::Read };
-        let behind = |hashed: &u64| position.saturating_sub(*hashed);
-        let near = hashed.wait_for(|hashed| !(NEAR..FAR).contains(&behind(hashed)));
-        match tokio::time::timeout(CATCHES_UP, near).await {
-            Ok(Ok(hashed)) if behind(&hashed) < NEAR => After::Rest,
+        let near = |reached: u64| position.saturating_sub(reached) < NEAR;
+        let settled = hashed.wait_for(|reach| near(reach.hashed) || !near(reach.handed));
+        match tokio::time::timeout(CATCHES_UP, settled).await {
+            Ok(Ok(reach)) if near(reach.hashed) => After::Rest,
             _ => After::Read,
         }
     }
@@ -320,8 +317,42 @@ fn ended_early(position: u64) -> SourceError {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
+    use tokio::sync::watch;
+    use videocloud_protocol::ids::ClaimKey;
+    use videocloud_protocol::tracker::HostShare;
+    use videocloud_store::{Durability, Store};
+
     use super::*;
+    use crate::engine::Hosts;
+    use crate::verify::Reach;
+
+    #[tokio::test]
+    async fn a_hash_is_waited_for_only_where_it_can_go_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open_folder(folder.path(), Durability::Kill).unwrap();
+        let key = ClaimKey::from_bytes([1; 16]);
+        let alone = HostShare { connections: 1, requests_per_second: None, bytes_per_second: None };
+        let (reach, hashed) = watch::channel(Reach::default());
+        let sink = Sink {
+            staging: Arc::new(store.stage(&key).await.unwrap()),
+            throttle: Arc::new(Throttle::new(None)),
+            host: Hosts::alone(alone).of("mirror"),
+            hashed: Some(hashed),
+        };
+        assert_eq!(sink.after(NEAR - 1).await, After::Rest);
+        // A hole is before it that another lane is to fill.
+        assert_eq!(sink.after(2 * NEAR).now_or_never(), Some(After::Read));
+        reach.send_modify(|reach| reach.handed = 2 * NEAR);
+        assert_eq!(sink.after(2 * NEAR).now_or_never(), None, "it is on its way");
+        let (after, ()) =
+            tokio::join!(sink.after(2 * NEAR), async { reach.send_modify(|reach| reach.hashed = 2 * NEAR) });
+        assert_eq!(after, After::Rest);
+        reach.send_replace(Reach { handed: 2 * NEAR, hashed: 0 });
+        assert_eq!(sink.after(2 * NEAR).await, After::Read, "it takes too long");
+        assert_eq!(Sink { hashed: None, ..sink }.after(0).await, After::Read);
+    }
 
     #[test]
     fn pieces_are_cut_at_both_ends() {

@@ -16,6 +16,8 @@ use videocloud_store::Staging;
 pub use hashes::{Hashes, Which};
 pub(crate) use prefix::Hashed;
 pub use prefix::Prefix;
+#[cfg(test)]
+pub(crate) use prefix::Reach;
 pub use sniff::{Kind, sniff};
 
 use crate::engine::{Order, Status, stored};

@@ -23,8 +23,17 @@ const WORTH: u64 = 4 << 20;
 /// Batches that may wait for the hash; behind them, bytes are read back instead of kept.
 const WAITING: usize = 32;
 
-/// Bytes from the first on that are hashed.
-pub(crate) type Hashed = watch::Receiver<u64>;
+/// How far a hash is.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Reach {
+    /// Bytes from the first on that it was given: it will get there, whatever else comes or not.
+    pub(crate) handed: u64,
+    /// Bytes from the first on that are hashed.
+    pub(crate) hashed: u64,
+}
+
+/// Shows how far a hash is.
+pub(crate) type Hashed = watch::Receiver<Reach>;
 
 /// A hash over a growing prefix of the staged bytes.
 pub struct Prefix {
@@ -32,7 +41,7 @@ pub struct Prefix {
     which: Which,
     /// Bytes from the start that were handed to the task.
     handed: u64,
-    hashed: watch::Sender<u64>,
+    reach: watch::Sender<Reach>,
     task: Option<Task>,
 }
 
@@ -54,12 +63,12 @@ enum Work {
 impl Prefix {
     /// Nothing is hashed yet.
     pub(crate) fn new(staging: Arc<Staging>, which: Which) -> Self {
-        Self { staging, which, handed: 0, hashed: watch::Sender::new(0), task: None }
+        Self { staging, which, handed: 0, reach: watch::Sender::default(), task: None }
     }
 
     /// How far it is, for those who write.
     pub(crate) fn hashed(&self) -> Hashed {
-        self.hashed.subscribe()
+        self.reach.subscribe()
     }
 
     /// These are needed, too.
@@ -90,6 +99,7 @@ impl Prefix {
     fn hand(&mut self, work: Work, end: u64) {
         if self.start().work.try_send(work).is_ok() {
             self.handed = end;
+            self.reach.send_modify(|reach| reach.handed = end);
         }
     }
 
@@ -107,7 +117,7 @@ impl Prefix {
         }
         self.handed = 0;
         // Behind the mark above: what that task still says is not heard.
-        self.hashed.send_replace(0);
+        self.reach.send_replace(Reach::default());
     }
 
     /// The hashes of all `size` bytes, all of which are there.
@@ -137,7 +147,7 @@ impl Prefix {
                 staging: Arc::clone(&self.staging),
                 runtime,
                 void: Arc::clone(&void),
-                hashed: self.hashed.clone(),
+                reach: self.reach.clone(),
             };
             let running = Running::new(self.which);
             let running = tokio::task::spawn_blocking(move || thread.follow(running, orders));
@@ -157,7 +167,7 @@ struct Thread {
     staging: Arc<Staging>,
     runtime: Handle,
     void: Arc<AtomicBool>,
-    hashed: watch::Sender<u64>,
+    reach: watch::Sender<Reach>,
 }
 
 impl Thread {
@@ -183,10 +193,10 @@ impl Thread {
 
     /// Says how far it is; false when nobody wants to know.
     fn tell(&self, at: u64) -> bool {
-        self.hashed.send_if_modified(|hashed| {
+        self.reach.send_if_modified(|reach| {
             let wanted = !self.void.load(Ordering::Relaxed);
             if wanted {
-                *hashed = at;
+                reach.hashed = at;
             }
             wanted
         })
