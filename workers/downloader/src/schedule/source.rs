@@ -22,7 +22,7 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// Bytes per second of one lane that are about as much as disk and hash take: a second would only take turns with it, and what it
 /// brings would come before its turn to be hashed.
-const SWIFT: f64 = 700e6;
+const SWIFT: f64 = 500e6;
 
 /// Whether a run that has been under way for a while is at least at [`SWIFT`].
 fn swift(run: &Run) -> Option<bool> {

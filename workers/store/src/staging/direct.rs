@@ -19,11 +19,12 @@ const ALIGNMENT: usize = 4096;
 /// Fewer bytes in a row are not worth a request to the disk.
 const LEAST: usize = 256 << 10;
 /// Bytes after which it is looked how fast the disk took them.
-const LOOK: u64 = 16 << 20;
-/// Bytes per second below which the cache is faster: about what it costs to copy into it.
-const SLOW: f64 = 500e6;
-/// Bytes that go through the cache before a slow disk is tried again.
-const PAUSE: u64 = 1 << 30;
+const LOOK: u64 = 32 << 20;
+/// Bytes per second below which the cache is faster: less than what it costs to copy into it.
+const SLOW: f64 = 300e6;
+/// Bytes that go through the cache before a slow disk is tried again; twice as many each time it is still slow, up to the most.
+const PAUSE: u64 = 256 << 20;
+const LONGEST_PAUSE: u64 = 8 << 30;
 /// Slices passed to the kernel in one write (its own limit is 1,024).
 pub(super) const MAX_SLICES: usize = 256;
 
@@ -126,6 +127,8 @@ struct Pace {
     spent: Duration,
     /// Bytes that go through the cache first.
     pause: u64,
+    /// How many times in a row it was slow.
+    slow: u32,
 }
 
 impl Pace {
@@ -138,13 +141,17 @@ impl Pace {
     /// It took `written` of `bytes` in that time.
     fn wrote(&mut self, written: u64, bytes: u64, spent: Duration) {
         (self.bytes, self.spent) = (self.bytes + written, self.spent + spent);
-        let slow = self.bytes >= LOOK && (self.bytes as f64) < SLOW * self.spent.as_secs_f64();
-        if written < bytes || slow {
-            self.pause = PAUSE;
+        let refused = written < bytes;
+        if self.bytes < LOOK && !refused {
+            return;
         }
-        if self.bytes >= LOOK {
-            (self.bytes, self.spent) = (0, Duration::ZERO);
+        if refused || (self.bytes as f64) < SLOW * self.spent.as_secs_f64() {
+            self.pause = PAUSE.saturating_mul(1 << self.slow.min(16)).min(LONGEST_PAUSE);
+            self.slow += 1;
+        } else {
+            self.slow = 0;
         }
+        (self.bytes, self.spent) = (0, Duration::ZERO);
     }
 }
 
@@ -217,13 +224,19 @@ mod tests {
     #[test]
     fn a_slow_disk_is_left_to_the_cache_for_a_while() {
         let mut pace = Pace::default();
+        let paused = |pace: &mut Pace| (0..).take_while(|_| !pace.allows(LOOK)).count() as u64 * LOOK;
         assert!(pace.allows(LOOK));
-        pace.wrote(LOOK, LOOK, Duration::from_millis(20));
-        assert!(pace.allows(LOOK), "800 MB/s");
         pace.wrote(LOOK, LOOK, Duration::from_millis(40));
-        let paused = (0..).take_while(|_| !pace.allows(LOOK)).count() as u64;
-        assert_eq!(paused, PAUSE / LOOK);
+        assert_eq!(paused(&mut pace), 0, "800 MB/s");
+        for times in [1, 2, 4] {
+            pace.wrote(LOOK, LOOK, Duration::from_millis(200));
+            assert_eq!(paused(&mut pace), times * PAUSE);
+        }
+        pace.wrote(LOOK, LOOK, Duration::from_millis(40));
+        assert_eq!(paused(&mut pace), 0);
         pace.wrote(0, 1 << 20, Duration::ZERO);
-        assert!(!pace.allows(1), "it refused");
+        assert_eq!(paused(&mut pace), PAUSE, "it refused");
+        (0..40).for_each(|_| pace.wrote(0, 1, Duration::ZERO));
+        assert_eq!(paused(&mut pace), LONGEST_PAUSE);
     }
 }
