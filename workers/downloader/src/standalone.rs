@@ -87,6 +87,9 @@ async fn download(cli: Cli, stop: &CancellationToken, shown: &mut bool) -> Resul
     *shown = true;
     let fetched = fetch(&order, &store, &status, stop).await;
     let done = fetched.and_then(|fetched| place.settle(&fetched).map(|()| fetched));
+    if done.is_err() {
+        place.tidy();
+    }
     display.end(&status.now(), &done).await;
     done.map(drop)
 }
@@ -189,6 +192,18 @@ impl Place {
             tracing::warn!(%error, folder = %folder.display(), "failed to remove the working folder");
         }
         Ok(())
+    }
+
+    /// Removes the working folder of a failed download unless there is something in it to go on with.
+    fn tidy(&self) {
+        let Some((_, folder)) = &self.file else { return };
+        let inner = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        for path in inner.chain([folder.clone()]) {
+            // One that holds something stays, and so does what is above it.
+            if let Err(error) = std::fs::remove_dir(&path) {
+                tracing::debug!(%error, path = %path.display(), "the working folder stays");
+            }
+        }
     }
 }
 

@@ -61,9 +61,14 @@ pub async fn fetch(
         sources.extend(order.refused.iter().cloned());
         status.update(|now| now.sources = sources);
     }
-    let discard = matches!(&fetched, Err(failure) if failure.class == FailureClass::BadInput);
+    let nothing = download.earlier.is_none() && download.crew.ledger.written().is_empty();
+    let discard = fetched.as_ref().is_err_and(|failure| match failure.class {
+        FailureClass::BadInput => true,
+        FailureClass::SourceFailed => nothing,
+        _ => false,
+    });
     if discard && let Err(error) = staging.discard().await {
-        tracing::warn!(%error, "wrong bytes are left in staging for the janitor");
+        tracing::warn!(%error, "bytes of no use are left in staging for the janitor");
     }
     fetched
 }

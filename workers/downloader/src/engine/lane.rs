@@ -174,8 +174,8 @@ async fn fetch(
         };
         let Some(mut pieces) = next? else {
             let end = *gate.end.lock().await;
-            // Without a length the end of the answer is the end of the content.
-            let whole = end == u64::MAX && announced.is_none() && size.is_none();
+            // What was asked for without an end ends where the content does: where it is said to, or where the answer does.
+            let whole = end == u64::MAX && announced.or(size).is_none_or(|size| position >= size);
             return if whole || position >= end { Ok(()) } else { Err(ended_early(position).into()) };
         };
         let came: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
@@ -319,6 +319,8 @@ fn ended_early(position: u64) -> SourceError {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::path::Path;
+
     use tokio::sync::watch;
     use videocloud_protocol::ids::ClaimKey;
     use videocloud_protocol::tracker::HostShare;
@@ -326,12 +328,12 @@ mod tests {
 
     use super::*;
     use crate::engine::Hosts;
+    use crate::source::{BoxFuture, Validator};
     use crate::verify::Reach;
 
-    #[tokio::test]
-    async fn a_hash_is_waited_for_only_where_it_can_go_on() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open_folder(folder.path(), Durability::Kill).unwrap();
+    /// A sink into `folder`, and what says how far its hash is.
+    async fn sink(folder: &Path) -> (Sink, watch::Sender<Reach>) {
+        let store = Store::open_folder(folder, Durability::Kill).unwrap();
         let key = ClaimKey::from_bytes([1; 16]);
         let alone = HostShare { connections: 1, requests_per_second: None, bytes_per_second: None };
         let (reach, hashed) = watch::channel(Reach::default());
@@ -341,6 +343,13 @@ mod tests {
             host: Hosts::alone(alone).of("mirror"),
             hashed: Some(hashed),
         };
+        (sink, reach)
+    }
+
+    #[tokio::test]
+    async fn a_hash_is_waited_for_only_where_it_can_go_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let (sink, reach) = sink(folder.path()).await;
         assert_eq!(sink.after(NEAR - 1).await, After::Rest);
         // A hole is before it that another lane is to fill.
         assert_eq!(sink.after(2 * NEAR).now_or_never(), Some(After::Read));
@@ -352,6 +361,47 @@ mod tests {
         reach.send_replace(Reach { handed: 2 * NEAR, hashed: 0 });
         assert_eq!(sink.after(2 * NEAR).await, After::Read, "it takes too long");
         assert_eq!(Sink { hashed: None, ..sink }.after(0).await, After::Read);
+    }
+
+    /// An answer of three bytes, of a content of a said size.
+    struct Three {
+        size: Option<u64>,
+        bytes: Option<Bytes>,
+    }
+
+    impl Connection for Three {
+        fn open(&mut self, ask: Ask) -> BoxFuture<'_, Result<Opened, SourceError>> {
+            let (start, size) = (ask.span.start(), self.size);
+            let opened = Opened { start, size, ranges: true, validator: Validator::default(), mime: None };
+            Box::pin(async move { Ok(opened) })
+        }
+
+        fn read(&mut self) -> BoxFuture<'_, Result<Option<Bytes>, SourceError>> {
+            Box::pin(async move { Ok(self.bytes.take()) })
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_asked_for_without_an_end_ends_where_the_content_does() {
+        for (size, finishes) in [(Some(3), true), (None, true), (Some(4), false)] {
+            let folder = tempfile::tempdir().unwrap();
+            let (sink, _reach) = sink(folder.path()).await;
+            let connection = Box::new(Three { size, bytes: Some(Bytes::from_static(b"abc")) });
+            let ((runs, orders), (reports, mut told)) = (mpsc::channel(1), mpsc::channel(9));
+            let lane = tokio::spawn(work(LaneId(1), connection, sink, orders, reports));
+            let (go, accepted) = oneshot::channel();
+            let span = crate::schedule::Span::new(0, u64::MAX).unwrap();
+            let run = Run { ask: Ask { span, pin: None }, gate: Gate::new(u64::MAX), go: accepted };
+            assert!(runs.send(run).await.is_ok());
+            assert!(go.send(Accepted { size }).is_ok());
+            drop(runs);
+            let mut last = None;
+            while let Some((_, report)) = told.recv().await {
+                last = Some(report);
+            }
+            lane.await.unwrap();
+            assert_eq!(matches!(last, Some(Report::Finished)), finishes, "{size:?}");
+        }
     }
 
     #[test]

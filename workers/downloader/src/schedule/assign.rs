@@ -42,9 +42,9 @@ impl Scheduler {
     fn candidates(&self, now: Time) -> Vec<SourceId> {
         let mut busy: BTreeMap<SourceId, usize> = BTreeMap::new();
         let mut busy_host: BTreeMap<&str, usize> = BTreeMap::new();
-        let mut content: BTreeSet<SourceId> = BTreeSet::new();
+        let mut sated: BTreeSet<SourceId> = BTreeSet::new();
         for (lane, source, run) in self.running() {
-            content.extend(self.lanes.get(&lane).filter(|_| source.suffices(now, run)).map(|lane| lane.source));
+            sated.extend(self.lanes.get(&lane).filter(|_| source.suffices(now, run)).map(|lane| lane.source));
             *busy_host.entry(&source.spec.host).or_default() += 1;
         }
         for lane in self.lanes.values().filter(|lane| lane.run.is_some()) {
@@ -56,7 +56,7 @@ impl Scheduler {
         let running = |id: SourceId| busy.get(&id).copied().unwrap_or(0);
         let may = |(id, source): &(&SourceId, &Source)| {
             let host = self.hosts.get(&source.spec.host).map_or(0, |host| host.allowed(now));
-            let lanes = if content.contains(id) { 0 } else { source.lanes() };
+            let lanes = if sated.contains(id) { 0 } else { source.lanes() };
             running(**id) < lanes && busy_host.get(&*source.spec.host).copied().unwrap_or(0) < host
         };
         let mut able: Vec<(&SourceId, &Source)> = self.sources.iter().filter(may).collect();

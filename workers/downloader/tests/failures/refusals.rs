@@ -2,9 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::support::bytes;
 use super::support::nginx::Nginx;
 use super::support::script::Scripted;
+use super::support::{bytes, digest, holds_only, run};
 use super::{MIB, get};
 
 fn status(line: &str) -> Vec<u8> {
@@ -32,6 +32,22 @@ fn retry_after_is_honoured_as_seconds_and_as_a_date() {
         assert_eq!(exit, 0, "{code}: {last}");
         // The first request, and those of one file: nobody asked in between.
         assert!(server.requests() < 12, "{code}: {} requests", server.requests());
+    }
+}
+
+#[test]
+fn a_download_that_has_nothing_to_go_on_with_leaves_nothing() {
+    let server = Nginx::start("");
+    let content = bytes(3, MIB);
+    server.put("a.mp4", &content);
+    let wrong = digest(&bytes(4, MIB));
+    for (link, flags, exit) in [("none.mp4", vec![], 22), ("a.mp4", vec!["--digest", wrong.as_str()], 20)] {
+        let folder = tempfile::tempdir().unwrap();
+        let output = folder.path().join("a.mp4").display().to_string();
+        let url = server.url(link);
+        let (code, last) = run(&[&["--source", &url, "--output", &output], &flags[..]].concat());
+        assert_eq!(code, exit, "{last}");
+        holds_only(folder.path(), &[]);
     }
 }
 

@@ -20,7 +20,7 @@ const ALIGNMENT: usize = 4096;
 const LEAST: usize = 256 << 10;
 /// Bytes after which it is looked how fast the disk took them.
 const LOOK: u64 = 32 << 20;
-/// Bytes per second below which the cache is faster: less than what it costs to copy into it.
+/// Bytes per second below which a disk is slow: to copy into the cache is faster by far.
 const SLOW: f64 = 300e6;
 /// Bytes that go through the cache before a slow disk is tried again; twice as many each time it is still slow, up to the most.
 const PAUSE: u64 = 256 << 20;
@@ -37,7 +37,7 @@ pub enum After {
     Rest,
 }
 
-/// Bytes in a row of one write, all of which go the same way.
+/// Bytes in a row of one write, at an offset in bytes, all of which go the same way.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Run<'a> {
     pub(super) offset: u64,
@@ -49,8 +49,8 @@ pub(super) struct Run<'a> {
 
 /// Cuts a write into runs, in order.
 pub(super) fn runs(offset: u64, pieces: &[Bytes], after: After) -> Vec<Run<'_>> {
-    let runs = cut(offset, pieces, after == After::Rest);
-    if runs.iter().any(|run| run.aligned) { runs } else { cut(offset, pieces, false) }
+    let past = (after == After::Rest).then(|| cut(offset, pieces, true));
+    past.filter(|runs| runs.iter().any(|run| run.aligned)).unwrap_or_else(|| cut(offset, pieces, false))
 }
 
 fn cut(mut offset: u64, pieces: &[Bytes], aligns: bool) -> Vec<Run<'_>> {
@@ -156,6 +156,7 @@ impl Pace {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use proptest::prelude::*;
 
@@ -219,6 +220,20 @@ mod tests {
             }
             prop_assert_eq!(next, at);
         }
+    }
+
+    #[test]
+    fn whole_pages_reach_the_file_past_the_cache() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data");
+        let file = File::options().read(true).write(true).create_new(true).open(&path).unwrap();
+        let expected: Vec<u8> = (0..LEAST).map(|byte| (byte % 251) as u8).collect();
+        let pieces = [placed(&expected, 0)];
+        let runs = runs(4096, &pieces, After::Rest);
+        // Without such a way it is the caller's to write.
+        let written = if open(&file).is_some() { LEAST } else { 0 };
+        assert_eq!(Direct::default().write(&file, &runs[0]), written);
+        assert_eq!(std::fs::read(&path).unwrap().get(4096..).unwrap_or_default(), &expected[..written]);
     }
 
     #[test]

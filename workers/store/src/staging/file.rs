@@ -28,6 +28,7 @@ use crate::Durability;
 
 /// Bytes left free on the volume by a reservation, so that manifests and checkpoints can still be written.
 const HEADROOM: u64 = 1 << 20;
+
 /// Why room could not be reserved.
 #[derive(Debug)]
 pub(crate) enum Refusal {
@@ -90,6 +91,7 @@ impl DataFile {
         &self.path
     }
 
+    /// The file as it is open at this moment: another once it has been replaced by a copy.
     fn open_now(&self) -> Arc<Opened> {
         self.open.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
