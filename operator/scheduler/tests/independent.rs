@@ -61,19 +61,50 @@ fn utility(demands: &[Demand], rates: &[f64]) -> f64 {
 #[test]
 fn agrees_with_an_interior_point_method() {
     let config = ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() };
-    let compared = Cell::new(0);
+    let (compared, agreed) = (Cell::new(0), Cell::new(0));
     TestRunner::new(config)
         .run(&instance(), |instance| {
-            compared.set(compared.get() + u32::from(compare(&instance)?));
+            let verdict = compare(&instance)?;
+            compared.set(compared.get() + u32::from(verdict != Verdict::Nothing));
+            agreed.set(agreed.get() + u32::from(verdict == Verdict::Same));
             Ok(())
         })
         .unwrap();
+    let (compared, agreed) = (compared.get(), agreed.get());
     // Floors that do not fit are left out, and now and then the other solver gives up.
-    assert!(compared.get() >= CASES * 2 / 3, "only {} of {CASES} instances were compared", compared.get());
+    println!("{compared} of {CASES} compared, {agreed} agreed");
+    assert!(compared >= CASES * 2 / 3, "only {compared} of {CASES} instances were compared");
+    // Now and then it says that it has solved what it has not.
+    assert!(agreed >= compared - compared / 100, "only {agreed} of {compared} utilities agreed");
 }
 
-/// Compares the utilities; whether there was something to compare.
-fn compare(instance: &Instance) -> Result<bool, TestCaseError> {
+/// What a comparison showed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// Floors that do not fit, or no answer from the other solver that keeps the limits.
+    Nothing,
+    /// The other solver's utility is the same.
+    Same,
+    /// The other solver's is less, by rates that are within every limit: it stopped too early.
+    Better,
+}
+
+/// Whether the rates are within every limit, by the condition of every set of clusters (Hall's): the swarms that can
+/// be served by these only get no more than these have. `tolerance` is relative.
+fn within_limits(instance: &Instance, rates: &[f64], tolerance: f64) -> bool {
+    let fits = |sum: f64, limit: f64| sum <= limit * (1.0 + tolerance);
+    let kept = instance.demands.iter().zip(rates).all(|(d, &rate)| fits(d.lo, rate) && fits(rate, d.hi));
+    let set = |members: &[usize]| members.iter().fold(0_u32, |set, &k| set | 1 << k);
+    let served = (0_u32..1 << instance.capacities.len()).all(|clusters| {
+        let inside = instance.masks.iter().zip(rates).filter(|(mask, _)| set(mask) & !clusters == 0);
+        let has = instance.capacities.iter().enumerate().filter(|(k, _)| clusters >> k & 1 == 1);
+        fits(inside.map(|(_, rate)| rate).sum(), has.map(|(_, c)| c).sum())
+    });
+    kept && served && fits(rates.iter().sum(), instance.total)
+}
+
+/// Compares the utilities: within every limit, no less than the other solver's, and mostly the same.
+fn compare(instance: &Instance) -> Result<Verdict, TestCaseError> {
     let capacities = instance.capacities.iter().map(|&c| BytesPerSecond::new(c).unwrap()).collect();
     let total = BytesPerSecond::new(instance.total).unwrap();
     let supply = Supply::clusters(capacities, Some(total)).unwrap();
@@ -83,10 +114,15 @@ fn compare(instance: &Instance) -> Result<bool, TestCaseError> {
     let solution = problem.solve(None);
     let certificate = Certificate::of(&problem, &solution);
     prop_assert!(certificate.relative <= 1e-9, "{certificate:?}");
-    let theirs = conic::solve(instance).filter(|_| solution.scaled.is_empty());
-    let Some(theirs) = theirs else { return Ok(false) };
+    if !solution.scaled.is_empty() {
+        return Ok(Verdict::Nothing);
+    }
+    prop_assert!(within_limits(instance, &solution.rates, 1e-9), "{instance:?} {solution:?}");
+    // More than there is gives more than is possible.
+    let theirs = conic::solve(instance).filter(|theirs| within_limits(instance, theirs, AGREEMENT / 10.0));
+    let Some(theirs) = theirs else { return Ok(Verdict::Nothing) };
     let (ours, other) = (utility(&instance.demands, &solution.rates), utility(&instance.demands, &theirs));
     let scale = ours.abs().max(other.abs()).max(1.0);
-    prop_assert!((ours - other).abs() <= AGREEMENT * scale, "{ours} {other} {instance:?} {solution:?} {theirs:?}");
-    Ok(true)
+    prop_assert!(ours >= other - AGREEMENT * scale, "{ours} {other} {instance:?} {solution:?} {theirs:?}");
+    Ok(if ours <= other + AGREEMENT * scale { Verdict::Same } else { Verdict::Better })
 }

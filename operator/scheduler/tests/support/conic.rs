@@ -59,8 +59,10 @@ impl Program {
 /// Rates by swarm; `None` when the solver gave up.
 pub fn solve(instance: &Instance) -> Option<Vec<f64>> {
     let n = instance.demands.len();
-    // Upload in units of an average share, utility in units of its size there, so that numbers are near 1.
-    let unit = instance.total / n as f64;
+    // Upload in units of an average share of what can be used, utility in units of its size there, so that numbers are
+    // near 1: the solver's tolerances are absolute, and a ceiling of 1e-5 units would be lost in them.
+    let usable = instance.demands.iter().map(|d| d.hi).sum::<f64>().min(instance.total);
+    let unit = usable / n as f64;
     let first: Vec<usize> =
         instance.masks.iter().scan(2 * n, |at, mask| Some(std::mem::replace(at, *at + mask.len()))).collect();
     let columns = 2 * n + instance.masks.iter().map(Vec::len).sum::<usize>();
