@@ -1,8 +1,9 @@
 //! Several capped mirrors on the loopback, fetched by videocloud and aria2c in turn:
 //! `cargo bench -p videocloud-downloader --bench mirrors`. Prints a table and writes `target/bench/mirrors.json`.
 //!
-//! nginx caps each connection, and both clients open one per mirror, so the sum of the caps is what can be had. A mirror that
-//! lies is given with the digest to both: aria2c is asked to check it, too, and its exit code is told.
+//! nginx caps each connection, and both clients open one per mirror, so the sum of the caps is what can be had. Each mirror has an
+//! address of its own, because aria2c counts its connections per host. A mirror that lies is given with the digest to both:
+//! aria2c is asked to check it, too, and its exit code is told.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub, dead_code)]
 
 #[path = "../tests/support/mod.rs"]
@@ -84,8 +85,9 @@ fn main() {
         let servers: Vec<Nginx> = world
             .mirrors
             .iter()
-            .map(|(cap, lies)| {
-                let server = Nginx::start(&format!("limit_rate {cap};"));
+            .enumerate()
+            .map(|(i, (cap, lies))| {
+                let server = Nginx::start_on(&format!("127.0.0.{}", 10 + i), &format!("limit_rate {cap};"));
                 server.put("a.mp4", if *lies { &other } else { &content });
                 server
             })

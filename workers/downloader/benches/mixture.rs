@@ -2,8 +2,9 @@
 //! mirror lies and an FTP server stalls, fetched by videocloud and aria2c in turn:
 //! `cargo bench -p videocloud-downloader --bench mixture`. Prints a table and writes `target/bench/mixture.json`.
 //!
-//! Both get the same torrent, which names a tracker, and the same links; aria2c takes links beside a torrent as web seeds. It is
-//! given `VIDEOCLOUD_BENCH_PATIENCE` seconds (180): it may not end at all. What it leaves is compared with the content.
+//! Both get the same torrent, which names a tracker, and the same links; aria2c takes links beside a torrent as web seeds, and counts
+//! its connections per host, so each server has an address of its own. It is given `VIDEOCLOUD_BENCH_PATIENCE` seconds (180): it
+//! may not end at all. What it leaves is compared with the content.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub, dead_code)]
 
 #[path = "../tests/support/libtorrent.rs"]
@@ -53,12 +54,14 @@ fn main() {
     order["limits"] = json!(SEEDS);
     let seeds = Seeds::start(&order);
     let torrent = seeds.file(folder.path());
+    let mut hosts = (10..).map(|i| format!("127.0.0.{i}"));
+    let mut host = || hosts.next().unwrap();
     let web = MIRRORS.map(|(cap, _, lies)| {
-        let server = Nginx::start(&format!("limit_rate {cap};"));
+        let server = Nginx::start_on(&host(), &format!("limit_rate {cap};"));
         server.put("a.mp4", if lies { &wrong } else { &content });
         server
     });
-    let (server, silent) = (Vsftpd::start(&format!("anon_max_rate={FTP}")), Faulty::start(&["rate=1"]));
+    let (server, silent) = (Vsftpd::start_on(&host(), &format!("anon_max_rate={FTP}")), Faulty::start(&["rate=1"]));
     server.put("a.mp4", &content);
     silent.put("a.mp4", &content);
     let ftp = [server.url("ftp", "a.mp4"), silent.url("ftp", "a.mp4")];

@@ -32,6 +32,7 @@ pub fn certificate(folder: &Path) -> String {
 /// A running vsftpd with an anonymous root.
 pub struct Vsftpd {
     child: Child,
+    host: String,
     port: u16,
     folder: tempfile::TempDir,
 }
@@ -39,17 +40,22 @@ pub struct Vsftpd {
 impl Vsftpd {
     /// Starts it with more lines of configuration; `{tls}` in them becomes the path of a certificate.
     pub fn start(lines: &str) -> Self {
+        Self::start_on("127.0.0.1", lines)
+    }
+
+    /// The same on another address of the loopback, to be another host.
+    pub fn start_on(host: &str, lines: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name).display().to_string();
         // The anonymous root must not be writable, and it must be reachable for the user ftp.
         std::fs::create_dir(at("root")).unwrap();
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
         let tls = if lines.contains("{tls}") { certificate(folder.path()) } else { String::new() };
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = TcpListener::bind((host, 0)).unwrap().local_addr().unwrap().port();
         let user = if std::fs::metadata("/proc/self").unwrap().uid() == 0 { "" } else { "run_as_launching_user=YES\n" };
         std::fs::create_dir(at("empty")).unwrap();
         let text = format!(
-            "background=NO\nlisten=YES\nlisten_address=127.0.0.1\nlisten_port={port}\nanonymous_enable=YES\n\
+            "background=NO\nlisten=YES\nlisten_address={host}\nlisten_port={port}\nanonymous_enable=YES\n\
              local_enable=NO\nno_anon_password=NO\nanon_root={root}\nsecure_chroot_dir={empty}\nseccomp_sandbox=NO\n\
              xferlog_enable=YES\nxferlog_file={log}\nvsftpd_log_file={log}\nuse_localtime=NO\n{user}{}\n",
             lines.replace("{tls}", &tls),
@@ -63,9 +69,9 @@ impl Vsftpd {
             .stdout(Stdio::null())
             .spawn()
             .expect("vsftpd runs: install the Debian package vsftpd");
-        let mut server = Self { child, port, folder };
+        let mut server = Self { child, host: host.to_owned(), port, folder };
         let limit = Instant::now() + Duration::from_secs(20);
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        while std::net::TcpStream::connect((host, port)).is_err() {
             assert!(server.child.try_wait().unwrap().is_none() && Instant::now() < limit, "vsftpd does not listen");
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -77,7 +83,7 @@ impl Vsftpd {
     }
 
     pub fn url(&self, scheme: &str, path: &str) -> String {
-        format!("{scheme}://127.0.0.1:{}/{path}", self.port)
+        format!("{scheme}://{}:{}/{path}", self.host, self.port)
     }
 
     pub fn ca_file(&self) -> String {

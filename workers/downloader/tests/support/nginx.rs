@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 /// A running nginx that serves `root` under `/`, and the extra locations it was given.
 pub struct Nginx {
     child: Child,
+    host: String,
     port: u16,
     folder: tempfile::TempDir,
 }
@@ -15,16 +16,21 @@ pub struct Nginx {
 impl Nginx {
     /// Starts it; `locations` is configuration inside the server block.
     pub fn start(locations: &str) -> Self {
+        Self::start_on("127.0.0.1", locations)
+    }
+
+    /// The same on another address of the loopback, to be another host.
+    pub fn start_on(host: &str, locations: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name).display().to_string();
         std::fs::create_dir(at("root")).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = TcpListener::bind((host, 0)).unwrap().local_addr().unwrap().port();
         let text = format!(
             "daemon off; master_process off; pid {pid}; error_log {log} info;\n\
              events {{ worker_connections 512; }}\n\
              http {{ access_log {access}; client_body_temp_path {tmp}; proxy_temp_path {tmp}; fastcgi_temp_path {tmp};\n\
              uwsgi_temp_path {tmp}; scgi_temp_path {tmp}; types {{ video/mp4 mp4; text/html html; }}\n\
-             server {{ listen 127.0.0.1:{port}; root {root};\n{locations}\n}} }}\n",
+             server {{ listen {host}:{port}; root {root};\n{locations}\n}} }}\n",
             pid = at("pid"),
             log = at("error.log"),
             access = at("access.log"),
@@ -38,9 +44,9 @@ impl Nginx {
             .stderr(Stdio::null())
             .spawn()
             .expect("nginx runs: install the Debian package nginx-light");
-        let server = Self { child, port, folder };
+        let server = Self { child, host: host.to_owned(), port, folder };
         let limit = Instant::now() + Duration::from_secs(20);
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        while std::net::TcpStream::connect((host, port)).is_err() {
             assert!(Instant::now() < limit, "nginx does not listen: {}", server.log());
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -61,7 +67,7 @@ impl Nginx {
 
     /// The URL of a path.
     pub fn url(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}/{path}", self.port)
+        format!("http://{}:{}/{path}", self.host, self.port)
     }
 
     /// Lines of the access log that name `path`.
