@@ -77,7 +77,7 @@ pub(crate) struct Cli {
     /// A header to send, `Name: value`; may be repeated.
     #[arg(long, short = 'H', value_name = "HEADER")]
     pub(crate) header: Vec<String>,
-    /// A proxy for all sources: http://[USER:PASSWORD@]HOST:PORT or socks5://[USER:PASSWORD@]HOST:PORT.
+    /// A proxy for all sources, peers and trackers: http://[USER:PASSWORD@]HOST:PORT or socks5://[USER:PASSWORD@]HOST:PORT.
     #[arg(long, value_name = "URL", env = "VIDEOCLOUD_PROXY", hide_env_values = true, conflicts_with = "task")]
     pub(crate) proxy: Option<Proxy>,
     /// User name and password for the servers of the sources, as in curl.

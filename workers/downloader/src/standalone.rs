@@ -53,7 +53,7 @@ async fn download(cli: Cli, stop: &CancellationToken, shown: &mut bool) -> Resul
     }
     for (link, file) in files {
         links.push((link, None));
-        ways.push(network.torrent(file, cli.select.clone()).map_err(bad_spec)?);
+        ways.push(network.torrent(file, cli.select.clone()));
     }
     let mut order = order(task(&cli, links)?, &network)?;
     let given = order.candidates.iter_mut().rev();

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use videocloud_protocol::failure::reason;
 
 use super::ledger::Ledger;
-use super::{Candidate, Order, Way, checkpoint};
+use super::{Candidate, Order, Way, Ways, checkpoint};
 use crate::discover::{self, Description, Discovery, Find, FindId, Found, Held};
 use crate::schedule::{Fault, SourceId, SourceSpec, Span, SpanSet};
 use crate::source::{Source, SourceError};
@@ -64,7 +64,7 @@ pub(super) struct Crew {
     pub(super) ledger: Ledger,
     pub(super) description: Option<Description>,
     members: HashMap<SourceId, Member>,
-    discoveries: HashMap<SourceId, Arc<dyn Discovery>>,
+    discoveries: HashMap<SourceId, (Arc<dyn Discovery>, Arc<dyn Ways>)>,
     found: HashMap<(SourceId, FindId), SourceId>,
     links: HashSet<String>,
     /// The discovery whose piece hashes are believed.
@@ -116,7 +116,7 @@ impl Crew {
                 if let Some(held) = &self.held {
                     discovery.lend(Arc::clone(held));
                 }
-                self.discoveries.insert(id, Arc::clone(discovery));
+                self.discoveries.insert(id, (Arc::clone(discovery), Arc::clone(&candidate.ways)));
                 self.running.insert(id);
                 self.tasks.spawn(follow(id, Arc::clone(discovery), self.speak.clone(), self.stop.clone()));
             }
@@ -216,11 +216,13 @@ impl Crew {
                 continue;
             }
             let parent = self.ledger.get(of).map(|account| account.link.as_ref().map(ToString::to_string));
-            match order.ways.way(&further.link, further.priority) {
+            let Some((_, ways)) = self.discoveries.get(&of) else { break };
+            let ways = Arc::clone(ways);
+            match ways.way(&further.link, further.priority) {
                 Ok(way) => {
                     let name = format!("link-{} of {}", self.links.len() + 1, parent.flatten().unwrap_or_default());
                     let (link, priority) = (further.link.clone(), further.priority);
-                    self.enlist(&Candidate { name, link, way, priority }, Some(of));
+                    self.enlist(&Candidate { name, link, way, priority, ways }, Some(of));
                     linked = true;
                 }
                 Err(error) => tracing::info!(link = %further.link, "{error}"),
@@ -324,7 +326,7 @@ impl Crew {
         let Some((of, find)) = self.members.get(&id).and_then(|member| member.found) else { return };
         self.members.remove(&id);
         self.found.remove(&(of, find));
-        if let Some(discovery) = self.discoveries.get(&of) {
+        if let Some((discovery, _)) = self.discoveries.get(&of) {
             discovery.banned(find);
         }
     }
@@ -341,7 +343,7 @@ impl Crew {
 
     /// Tells the discoveries what is there and proven.
     pub(super) fn proven(&self, verified: &SpanSet) {
-        self.discoveries.values().for_each(|discovery| discovery.verified(verified));
+        self.discoveries.values().for_each(|(discovery, _)| discovery.verified(verified));
     }
 
     /// Ends the discoveries and waits until they have ended.

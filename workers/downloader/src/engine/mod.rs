@@ -56,6 +56,8 @@ pub struct Candidate {
     pub way: Way,
     /// Higher is tried first.
     pub priority: i32,
+    /// How links that it names are followed.
+    pub ways: Arc<dyn Ways>,
 }
 
 /// What a link leads to.
@@ -67,7 +69,8 @@ pub enum Way {
     Discovery(Arc<dyn Discovery>),
 }
 
-/// How links that turn up during a download are followed: with the same network rules as the order's own.
+/// How links that turn up during a download are followed: with the same network rules as the link that named them, and through the
+/// same proxy.
 pub trait Ways: Send + Sync {
     /// What `link` leads to.
     ///
@@ -106,8 +109,6 @@ pub struct Order {
     pub patience: Duration,
     /// Compare mirrors with each other where nothing else proves what they give.
     pub agreement: bool,
-    /// How further links are followed.
-    pub ways: Arc<dyn Ways>,
     /// The scheduler's constants.
     pub settings: Settings,
 }

@@ -12,6 +12,7 @@ pub mod ftp;
 pub mod http;
 mod proxy;
 mod resolve;
+mod route;
 mod validator;
 
 use std::future::Future;
@@ -23,6 +24,7 @@ pub use document::document;
 pub use error::SourceError;
 pub use proxy::{InvalidProxy, Proxy};
 pub use resolve::Resolver;
+pub use route::Route;
 pub use validator::Validator;
 
 use crate::schedule::Span;

@@ -135,6 +135,11 @@ impl Proxy {
                 let message = "the proxy does not accept the user name and password";
                 Err(SourceError::gone(reason::FORBIDDEN, message))
             }
+            Ok(Err(Refusal::Rule)) => {
+                let message =
+                    format!("the proxy does not lead to port {port} of {host}; its rules would have to allow it");
+                Err(SourceError::gone(reason::FORBIDDEN, message))
+            }
             Err(_) => Err(failed("no answer in time")),
         }
     }
@@ -158,7 +163,9 @@ impl Proxy {
         let line = String::from_utf8_lossy(&head);
         match line.split_whitespace().nth(1) {
             Some(status) if status.len() == 3 && status.starts_with('2') => Ok(()),
-            Some("407") => Err(Refusal::Credentials),
+            // 401 is what a server says, and some proxies.
+            Some("401" | "407") => Err(Refusal::Credentials),
+            Some("403" | "405" | "501") => Err(Refusal::Rule),
             status => Err(Refusal::Said(format!("it answered {}", status.unwrap_or("nonsense")))),
         }
     }
@@ -205,6 +212,9 @@ impl Proxy {
         stream.write_all(&request).await?;
         let mut answer = [0; 4];
         stream.read_exact(&mut answer).await?;
+        if answer[..2] == [5, 2] {
+            return Err(Refusal::Rule);
+        }
         if answer[..2] != [5, 0] {
             return Err(Refusal::Said(format!("it answered with code {}", answer[1])));
         }
@@ -224,6 +234,8 @@ enum Refusal {
     Io(std::io::Error),
     Said(String),
     Credentials,
+    /// It does not lead there, and will not a minute later.
+    Rule,
 }
 
 impl From<std::io::Error> for Refusal {
@@ -238,6 +250,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::schedule::Fault;
 
     #[test]
     fn what_names_a_proxy() {
@@ -279,8 +292,11 @@ mod tests {
         assert_eq!(seen, b"\x05\x01\x02\x01\x01u\x02pw\x05\x01\x00\x03\x09a.example\x00\x50");
         let (passed, _) = against("socks5://u:pw@h", &[&[5, 2], &[1, 1]]).await;
         assert_eq!(passed.unwrap_err().reason, reason::FORBIDDEN);
-        let (passed, _) = against("socks5://h", &[&[5, 0], &[5, 4, 0, 1]]).await;
-        assert_eq!(passed.unwrap_err().reason, reason::UNREACHABLE);
+        for (code, fault, word) in [(4, Fault::Transient, reason::UNREACHABLE), (2, Fault::Gone, reason::FORBIDDEN)] {
+            let answers: &[&[u8]] = if code == 4 { &[&[5, 0], &[5, 4, 0, 1]] } else { &[&[5, 0], &[5, 2, 0, 1]] };
+            let error = against("socks5://h", answers).await.0.unwrap_err();
+            assert_eq!((error.fault, error.reason), (fault, word));
+        }
     }
 
     #[tokio::test]
@@ -289,7 +305,13 @@ mod tests {
         assert!(passed.is_ok());
         let seen = String::from_utf8(seen).unwrap();
         assert!(seen.starts_with("CONNECT a.example:80 HTTP/1.1\r\n") && seen.contains("Basic dTpwdw=="), "{seen}");
-        let (passed, _) = against("http://h:1", &[b"HTTP/1.1 407 no\r\n\r\n"]).await;
-        assert_eq!(passed.unwrap_err().reason, reason::FORBIDDEN);
+        let refused: [&'static [&'static [u8]]; 3] =
+            [&[b"HTTP/1.1 407 no\r\n\r\n"], &[b"HTTP/1.0 401 no\r\n\r\n"], &[b"HTTP/1.1 403 no\r\n\r\n"]];
+        for answers in refused {
+            let error = against("http://h:1", answers).await.0.unwrap_err();
+            assert_eq!((error.fault, error.reason), (Fault::Gone, reason::FORBIDDEN));
+        }
+        let error = against("http://h:1", &[b"HTTP/1.1 503 later\r\n\r\n"]).await.0.unwrap_err();
+        assert_eq!((error.fault, error.reason), (Fault::Transient, reason::UNREACHABLE));
     }
 }

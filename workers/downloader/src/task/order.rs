@@ -21,7 +21,7 @@ use crate::source::address::AddressPolicy;
 use crate::source::bittorrent::{Named, Network as Swarm, Options as TorrentOptions, Torrent, TorrentLink};
 use crate::source::ftp::{FtpSource, Login};
 use crate::source::http::{HttpSource, TlsError, client_config};
-use crate::source::{Proxy, Resolver, SourceError};
+use crate::source::{Proxy, Resolver, Route, SourceError};
 use crate::verify::Which;
 
 /// Sources that might come back are asked for this long without one byte from any.
@@ -30,10 +30,9 @@ const PATIENCE: Duration = Duration::from_secs(3600);
 /// What every source of this process shares.
 #[derive(Clone)]
 pub struct Network {
-    resolver: Resolver,
+    route: Route,
     tls: Arc<rustls::ClientConfig>,
     torrents: TorrentOptions,
-    proxy: Option<Proxy>,
 }
 
 impl Network {
@@ -43,7 +42,7 @@ impl Network {
     /// [`TlsError`].
     pub fn new(allowed: Vec<IpNet>, ca_file: Option<&Path>) -> Result<Self, TlsError> {
         let (resolver, torrents) = (Resolver::new(AddressPolicy::new(allowed)), TorrentOptions::default());
-        Ok(Self { resolver, tls: client_config(ca_file)?, torrents, proxy: None })
+        Ok(Self { route: Route::new(resolver), tls: client_config(ca_file)?, torrents })
     }
 
     /// How torrents are followed; `select` is each source's own.
@@ -52,11 +51,13 @@ impl Network {
         Self { torrents, ..self }
     }
 
-    /// Sources that name no proxy of their own go through this one.
+    /// Everything goes through this proxy, if there is one.
     #[must_use]
-    pub fn through(mut self, proxy: Option<Proxy>) -> Self {
-        self.proxy = proxy;
-        self
+    pub fn through(self, proxy: Option<Proxy>) -> Self {
+        match proxy {
+            Some(_) => Self { route: self.route.through(proxy), ..self },
+            None => self,
+        }
     }
 }
 
@@ -67,8 +68,14 @@ impl Network {
 pub fn order(task: DownloadTask, network: &Network) -> Result<Order, Failure> {
     let (mut candidates, mut refused) = (Vec::new(), Vec::new());
     for spec in task.sources {
-        match network.follow(&spec)? {
-            Ok(way) => candidates.push(Candidate { name: spec.name, link: spec.link, way, priority: spec.priority }),
+        let (headers, proxy) = headers(&spec)?;
+        // A proxy of its own goes before that of all.
+        let network = network.clone().through(proxy);
+        match network.follow(&spec, headers)? {
+            Ok(way) => {
+                let (SourceSpec { name, link, priority, .. }, ways) = (spec, Arc::new(network));
+                candidates.push(Candidate { name, link, way, priority, ways });
+            }
             Err(error) => refused.push(unsupported(spec, &error)),
         }
     }
@@ -86,7 +93,6 @@ pub fn order(task: DownloadTask, network: &Network) -> Result<Order, Failure> {
         visibility: task.visibility,
         hashes,
         agreement: true,
-        ways: Arc::new(network.clone()),
         hosts: hosts(&task.limits),
         any_content: task.any_content,
         known: task.known,
@@ -108,33 +114,28 @@ fn hosts(limits: &DownloadLimits) -> Hosts {
 
 impl Network {
     /// What a source of an order leads to; inside, why it is not followed.
-    fn follow(&self, spec: &SourceSpec) -> Result<Result<Way, SourceError>, Failure> {
-        let (headers, proxy) = headers(spec)?;
-        let proxy = proxy.or_else(|| self.proxy.clone());
+    fn follow(&self, spec: &SourceSpec, headers: HeaderMap) -> Result<Result<Way, SourceError>, Failure> {
         if let Some(path) = &spec.document {
-            return Ok(self.document(Path::new(path), spec, proxy.as_ref()));
+            return Ok(self.document(Path::new(path), spec));
         }
         Ok(match spec.link.scheme() {
             Scheme::Http if is_metalink(&spec.link) => {
-                let source = self.http(&spec.link, headers, proxy);
+                let source = self.http(&spec.link, headers);
                 Ok(Way::Discovery(Arc::new(Metalink::new(source, spec.select.clone()))))
             }
-            Scheme::Http if is_torrent(&spec.link) => match self.swarm(proxy.as_ref()) {
-                Ok(swarm) => {
-                    let source = self.http(&spec.link, headers, proxy);
-                    Ok(Way::Discovery(Arc::new(TorrentLink::new(source, self.torrents(spec), swarm))))
-                }
-                Err(error) => Err(error),
-            },
-            Scheme::Http => Ok(Way::Source(Arc::new(self.http(&spec.link, headers, proxy)))),
-            Scheme::Ftp => self.ftp(&spec.link, credentials::login(&headers)?, proxy.as_ref()),
+            Scheme::Http if is_torrent(&spec.link) => {
+                let source = self.http(&spec.link, headers);
+                Ok(Way::Discovery(Arc::new(TorrentLink::new(source, self.torrents(spec), self.swarm()))))
+            }
+            Scheme::Http => Ok(Way::Source(Arc::new(self.http(&spec.link, headers)))),
+            Scheme::Ftp => Ok(self.ftp(&spec.link, credentials::login(&headers)?)),
             Scheme::Ed2k => Ok(Way::Discovery(Arc::new(Ed2k::new(&spec.link)))),
-            Scheme::Magnet => self.magnet(spec, proxy.as_ref()),
+            Scheme::Magnet => self.magnet(spec),
         })
     }
 
     /// A torrent or Metalink file that lies in the pod: a Metalink begins with `<`, anything else is read as a torrent.
-    fn document(&self, path: &Path, spec: &SourceSpec, proxy: Option<&Proxy>) -> Result<Way, SourceError> {
+    fn document(&self, path: &Path, spec: &SourceSpec) -> Result<Way, SourceError> {
         let bad = |why: String| SourceError::gone(reason::BAD_SPEC, format!("the document cannot be used: {why}"));
         let bytes = std::fs::read(path).map_err(|error| bad(error.to_string()))?;
         let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes).trim_ascii_start();
@@ -144,47 +145,37 @@ impl Network {
         }
         let file = Metainfo::parse(&bytes.into()).map_err(|error| bad(error.to_string()))?;
         let options = TorrentOptions { certified: true, ..self.torrents(spec) };
-        Ok(Way::Discovery(Arc::new(Torrent::new(Named::File(Box::new(file)), options, self.swarm(proxy)?))))
+        Ok(Way::Discovery(Arc::new(Torrent::new(Named::File(Box::new(file)), options, self.swarm()))))
     }
 
-    fn magnet(&self, spec: &SourceSpec, proxy: Option<&Proxy>) -> Result<Way, SourceError> {
+    fn magnet(&self, spec: &SourceSpec) -> Result<Way, SourceError> {
         let bad = |error: MagnetError| SourceError::gone(reason::BAD_SPEC, error.to_string());
         let named = Named::Magnet(spec.link.url().as_str().parse().map_err(bad)?);
-        Ok(Way::Discovery(Arc::new(Torrent::new(named, self.torrents(spec), self.swarm(proxy)?))))
+        Ok(Way::Discovery(Arc::new(Torrent::new(named, self.torrents(spec), self.swarm()))))
     }
 
     /// A torrent whose file the user gave, so that nothing else needs to prove it.
-    ///
-    /// # Errors
-    /// A proxy is set, through which torrents do not go.
-    pub fn torrent(&self, file: Named, select: Option<String>) -> Result<Way, SourceError> {
+    #[must_use]
+    pub fn torrent(&self, file: Named, select: Option<String>) -> Way {
         let options = TorrentOptions { select, certified: true, ..self.torrents.clone() };
-        Ok(Way::Discovery(Arc::new(Torrent::new(file, options, self.swarm(self.proxy.as_ref())?))))
+        Way::Discovery(Arc::new(Torrent::new(file, options, self.swarm())))
     }
 
     fn torrents(&self, spec: &SourceSpec) -> TorrentOptions {
         TorrentOptions { select: spec.select.clone(), ..self.torrents.clone() }
     }
 
-    fn swarm(&self, proxy: Option<&Proxy>) -> Result<Swarm, SourceError> {
-        if proxy.is_some() {
-            // Peers and the DHT would see whom the proxy hides.
-            return Err(SourceError::gone(reason::UNSUPPORTED_SOURCE, "torrents do not go through a proxy"));
-        }
-        Ok(Swarm { resolver: self.resolver.clone(), tls: Arc::clone(&self.tls) })
+    fn swarm(&self) -> Swarm {
+        Swarm { route: self.route.clone(), tls: Arc::clone(&self.tls) }
     }
 
-    fn http(&self, link: &Link, headers: HeaderMap, proxy: Option<Proxy>) -> HttpSource {
-        HttpSource::new(link.url().clone(), headers, self.resolver.clone(), Arc::clone(&self.tls)).through(proxy)
+    fn http(&self, link: &Link, headers: HeaderMap) -> HttpSource {
+        HttpSource::new(link.url().clone(), headers, self.route.clone(), Arc::clone(&self.tls))
     }
 
-    fn ftp(&self, link: &Link, login: Login, proxy: Option<&Proxy>) -> Result<Way, SourceError> {
-        if proxy.is_some() {
-            // To go around it would be worse than not to go.
-            return Err(SourceError::gone(reason::UNSUPPORTED_SOURCE, "ftp links do not go through a proxy"));
-        }
-        let source = FtpSource::new(link.url().clone(), login, self.resolver.clone(), Arc::clone(&self.tls));
-        Ok(Way::Source(Arc::new(source)))
+    fn ftp(&self, link: &Link, login: Login) -> Way {
+        let source = FtpSource::new(link.url().clone(), login, self.route.clone(), Arc::clone(&self.tls));
+        Way::Source(Arc::new(source))
     }
 }
 
@@ -194,8 +185,8 @@ impl Ways for Network {
             // One description leads to sources, not to more descriptions without end.
             Scheme::Http if is_metalink(link) || is_torrent(link) => Err(not_followed(link)),
             // Links that others name get no credentials of the user's.
-            Scheme::Http => Ok(Way::Source(Arc::new(self.http(link, HeaderMap::new(), self.proxy.clone())))),
-            Scheme::Ftp => self.ftp(link, Login::default(), self.proxy.as_ref()),
+            Scheme::Http => Ok(Way::Source(Arc::new(self.http(link, HeaderMap::new())))),
+            Scheme::Ftp => Ok(self.ftp(link, Login::default())),
             Scheme::Magnet | Scheme::Ed2k => Err(not_followed(link)),
         }
     }
@@ -264,7 +255,7 @@ mod tests {
                 priority: 100,
                 credentials: None,
             };
-            network.follow(&spec).unwrap()
+            network.follow(&spec, HeaderMap::new()).unwrap()
         };
         let metalink = br#"<?xml version="1.0"?><metalink xmlns="urn:ietf:params:xml:ns:metalink">
             <file name="a.mp4"><size>5</size><url>http://a.example/a.mp4</url></file></metalink>"#;

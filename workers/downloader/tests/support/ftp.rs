@@ -86,6 +86,10 @@ impl Vsftpd {
         format!("{scheme}://{}:{}/{path}", self.host, self.port)
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     pub fn ca_file(&self) -> String {
         self.folder.path().join("tls.pem").display().to_string()
     }

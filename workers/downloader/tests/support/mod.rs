@@ -7,6 +7,7 @@ pub mod moto;
 pub mod nginx;
 #[path = "../../../store/tests/support/node.rs"]
 pub mod node;
+pub mod proxy;
 pub mod script;
 pub mod tracker;
 #[path = "../../../store/tests/support/venv.rs"]

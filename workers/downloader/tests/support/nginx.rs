@@ -76,6 +76,13 @@ impl Nginx {
         log.lines().filter(|line| line.contains(&format!(" /{path} "))).count()
     }
 
+    /// Addresses that asked for `path`, in order.
+    pub fn clients(&self, path: &str) -> Vec<String> {
+        let log = std::fs::read_to_string(self.folder.path().join("access.log")).unwrap_or_default();
+        let asked = log.lines().filter(|line| line.contains(&format!(" /{path} ")));
+        asked.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+    }
+
     fn root(&self) -> PathBuf {
         self.folder.path().join("root")
     }

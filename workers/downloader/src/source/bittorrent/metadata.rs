@@ -16,6 +16,7 @@ use super::extension::{self, METADATA, METADATA_PART, Metadata};
 use super::handshake::{Handshake, PeerId};
 use super::message::{HashAsk, Message, MessageError};
 use super::wire::{self, Encryption, READ, Wire, WireError};
+use crate::source::Route;
 
 /// How long one peer may take for everything.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -46,8 +47,8 @@ pub(super) enum MetadataError {
 }
 
 /// How peers are spoken to.
-#[derive(Clone, Copy)]
 pub(super) struct Voice {
+    pub(super) route: Route,
     pub(super) swarm: InfoHash,
     pub(super) hashes: InfoHashes,
     pub(super) peer: PeerId,
@@ -57,7 +58,7 @@ pub(super) struct Voice {
 /// Asks the peer at `address` for the info dictionary that `hashes` name.
 pub(super) async fn info(address: SocketAddr, voice: Voice) -> Result<Info, MetadataError> {
     let fetch = async {
-        let mut talk = Talk::open(address, voice).await?;
+        let mut talk = Talk::open(address, &voice).await?;
         let raw = talk.metadata().await?;
         if !voice.hashes.match_info(&raw) {
             return Err(MetadataError::Wrong);
@@ -77,7 +78,7 @@ pub(super) async fn layer(
     let fetch = async {
         let file = info.files().get(index).ok_or(MetadataError::Refused)?;
         let root = file.root.ok_or(MetadataError::Refused)?;
-        let mut talk = Talk::open(address, voice).await?;
+        let mut talk = Talk::open(address, &voice).await?;
         talk.layer(root, file.length, info.piece_length()).await
     };
     tokio::time::timeout(TIMEOUT, fetch).await.map_err(|_| MetadataError::TimedOut)?
@@ -90,10 +91,10 @@ struct Talk {
 }
 
 impl Talk {
-    async fn open(address: SocketAddr, voice: Voice) -> Result<Self, MetadataError> {
+    async fn open(address: SocketAddr, voice: &Voice) -> Result<Self, MetadataError> {
         let v2 = voice.hashes.v2().is_some();
         let ours = Handshake { swarm: voice.swarm, peer: voice.peer, extended: true, fast: true, v2 };
-        let wire = wire::open(address, ours, &voice.hashes.swarms(), voice.encryption).await?;
+        let wire = wire::open(&voice.route, address, ours, &voice.hashes.swarms(), voice.encryption).await?;
         let mut talk = Self { out: BytesMut::new(), wire };
         if talk.wire.theirs.fast {
             talk.say(&Message::HaveNone);

@@ -27,6 +27,8 @@ mod wire;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use videocloud_protocol::failure::reason;
+
 pub use fault::PeerFault;
 pub use link::TorrentLink;
 pub use swarm::{Named, Options, Torrent};
@@ -34,13 +36,14 @@ pub use swarm::{Named, Options, Torrent};
 pub use videocloud_protocol::peer_wire::{bits, encryption, extension, handshake, message};
 pub use wire::Encryption;
 
-use super::Resolver;
+use super::{Route, SourceError};
 
 /// What connections of this process share.
 #[derive(Clone)]
 pub struct Network {
-    /// Names to addresses that may be connected to.
-    pub resolver: Resolver,
+    /// How hosts and peers are reached. Through a proxy neither the DHT nor trackers over UDP are asked: they would see whom it
+    /// hides.
+    pub route: Route,
     /// For trackers that are asked over HTTPS.
     pub tls: Arc<rustls::ClientConfig>,
 }
@@ -48,7 +51,7 @@ pub struct Network {
 impl Network {
     /// Whether `address` may be connected to.
     fn permits(&self, address: SocketAddr) -> bool {
-        address.port() != 0 && self.resolver.permits(address.ip())
+        address.port() != 0 && self.route.permits(address.ip())
     }
 }
 
@@ -59,7 +62,17 @@ async fn resolve(network: &Network, host: &str, port: u16) -> Vec<SocketAddr> {
         Ok(std::net::IpAddr::V6(v6)) => url::Host::Ipv6(v6),
         Err(_) => url::Host::Domain(host),
     };
-    match network.resolver.addresses(parsed, port).await {
+    let addresses = match (network.route.direct(), &parsed) {
+        (Some(resolver), _) => resolver.addresses(parsed, port).await,
+        (None, url::Host::Ipv4(ip)) => Ok(vec![(*ip, port).into()]),
+        (None, url::Host::Ipv6(ip)) => Ok(vec![(*ip, port).into()]),
+        (None, url::Host::Domain(_)) => {
+            let message =
+                format!("failed to resolve {host}: names of peers do not go through a proxy; give an address");
+            Err(SourceError::gone(reason::UNSUPPORTED_SOURCE, message))
+        }
+    };
+    match addresses {
         Ok(addresses) => addresses,
         Err(error) => {
             tracing::info!(%error, "a peer or node that is named cannot be used");

@@ -22,7 +22,7 @@ use super::sharing::{Ours, Sharing};
 use super::wire::{self, Encryption, READ, Wire, WireError};
 use crate::discover::{Find, FindId, Found};
 use crate::schedule::Span;
-use crate::source::{BoxFuture, SourceError};
+use crate::source::{BoxFuture, Route, SourceError};
 use crate::torrent::Plan;
 
 /// Verified pieces that wait for the lane, and parts that do; further ones are not begun.
@@ -44,6 +44,8 @@ const CHOKED: Duration = Duration::from_secs(120);
 /// What all peers of a download share.
 pub(super) struct Club {
     pub(super) plan: Arc<Plan>,
+    /// How they are reached.
+    pub(super) route: Route,
     pub(super) begun: Instant,
     pub(super) peer: PeerId,
     pub(super) encryption: Encryption,
@@ -88,7 +90,7 @@ pub(super) async fn run(
     let ours = Handshake { swarm, peer: club.peer, extended: true, fast: true, v2 };
     let wire = tokio::select! {
         () = stop.cancelled() => return PeerEnd::Stopped,
-        wire = wire::open(address, ours, &swarms, club.encryption) => wire,
+        wire = wire::open(&club.route, address, ours, &swarms, club.encryption) => wire,
     };
     let wire = match wire {
         Ok(wire) => wire,

@@ -93,7 +93,7 @@ impl<'a> Search<'a> {
             let tier = Tier { trackers, swarm, peer: torrent.peer, network, left, uploaded, peers, health };
             tasks.spawn(tier.run(stop.clone()));
         }
-        if torrent.options.dht && !private {
+        if torrent.options.dht && !private && torrent.network.route.direct().is_some() {
             let (network, peers, health) = (torrent.network.clone(), named.clone(), dht_health);
             let entries = [torrent.options.dht_nodes.clone(), entries].concat();
             let search = dht::Search { swarms: swarms.clone(), entries, network, peers, health };
@@ -174,9 +174,13 @@ impl<'a> Search<'a> {
         let (answered, silent, in_dht, last) = &self.sum;
         let known = self.pool.known();
         let last = last.as_ref().filter(|_| *answered == 0).map(|error| format!("; {error}")).unwrap_or_default();
+        let dht = match self.torrent.network.route.direct() {
+            Some(_) => format!("the DHT named {in_dht} peers"),
+            None => "the DHT is not asked through a proxy".to_owned(),
+        };
         let note = format!(
             "{doing}: {busy} of {known} known peers are spoken to; trackers answered {answered} times and failed {silent} \
-             times; the DHT named {in_dht} peers; {} peers are banned{last}",
+             times; {dht}; {} peers are banned{last}",
             self.banned,
         );
         if note != self.noted {
@@ -190,7 +194,8 @@ impl<'a> Search<'a> {
         let place = usize::try_from(turn).unwrap_or(0) % count;
         let swarm = self.swarms.get(place).copied().unwrap_or(InfoHash([0; 20]));
         let (peer, encryption) = (self.torrent.peer, self.torrent.options.encryption);
-        Voice { swarm, hashes: self.torrent.hashes(), peer, encryption }
+        let route = self.torrent.network.route.clone();
+        Voice { route, swarm, hashes: self.torrent.hashes(), peer, encryption }
     }
 
     /// The info dictionary, from whoever gives it first; `None` when told to stop.
@@ -284,6 +289,7 @@ impl<'a> Search<'a> {
         let finding = finds.clone();
         let club = Arc::new(Club {
             plan,
+            route: self.torrent.network.route.clone(),
             begun: self.begun,
             peer,
             encryption,

@@ -172,8 +172,8 @@ impl Torrent {
         let web = |link: &&Url| matches!(link.scheme(), "http" | "https");
         let links = torrent.http_seeds.iter().filter(web).take(MAX_HTTP_SEEDS);
         let found = links.zip(0..).filter_map(|(link, number)| {
-            let (resolver, tls) = (self.network.resolver.clone(), Arc::clone(&self.network.tls));
-            let source = HttpSource::new(link.clone(), http::HeaderMap::new(), resolver, tls);
+            let (route, tls) = (self.network.route.clone(), Arc::clone(&self.network.tls));
+            let source = HttpSource::new(link.clone(), http::HeaderMap::new(), route, tls);
             let source = Arc::new(HttpSeed::new(source, swarm?, Arc::clone(plan)));
             let label = format!("HTTP seed {}", source.host());
             Some(Found { id: FindId(u64::MAX - number), label, source, holds: None, priority: WEB_SEED })

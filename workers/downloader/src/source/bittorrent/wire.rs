@@ -11,9 +11,8 @@ use videocloud_protocol::torrent::InfoHash;
 
 use super::encryption::{self, Cipher, NotEncrypted, Offer};
 use super::handshake::{self, Handshake};
+use crate::source::{Route, SourceError};
 
-/// How long an address may take to accept a connection.
-const CONNECT: Duration = Duration::from_secs(5);
 /// How long all handshakes may take.
 const SHAKE: Duration = Duration::from_secs(10);
 /// Room for one read, bytes.
@@ -37,8 +36,8 @@ pub enum Encryption {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum WireError {
     /// Nobody there, or nobody who answers.
-    #[error("failed to connect: {0}")]
-    Connect(io::Error),
+    #[error(transparent)]
+    Connect(#[from] SourceError),
     /// It took too long.
     #[error("failed to connect: no answer in time")]
     TimedOut,
@@ -70,6 +69,7 @@ pub(super) struct Wire {
 ///
 /// `swarms` are all names of the torrent: a peer that is asked by the v1 name of a hybrid may answer by the v2 name (BEP 52).
 pub(super) async fn open(
+    route: &Route,
     address: SocketAddr,
     ours: Handshake,
     swarms: &[InfoHash],
@@ -83,7 +83,7 @@ pub(super) async fn open(
     };
     let mut last = WireError::TimedOut;
     for &encrypted in ways {
-        match attempt(address, ours, swarms, encrypted).await {
+        match attempt(route, address, ours, swarms, encrypted).await {
             Err(error @ (WireError::Shake(_) | WireError::Encryption(_) | WireError::TimedOut)) => last = error,
             done => return done,
         }
@@ -92,14 +92,13 @@ pub(super) async fn open(
 }
 
 async fn attempt(
+    route: &Route,
     address: SocketAddr,
     ours: Handshake,
     swarms: &[InfoHash],
     encrypted: bool,
 ) -> Result<Wire, WireError> {
-    let stream = tokio::time::timeout(CONNECT, TcpStream::connect(address)).await;
-    let stream = stream.map_err(|_| WireError::Connect(io::ErrorKind::TimedOut.into()))?.map_err(WireError::Connect)?;
-    stream.set_nodelay(true).map_err(WireError::Connect)?;
+    let stream = route.connect_to(address).await?;
     tokio::time::timeout(SHAKE, shake(stream, ours, swarms, encrypted)).await.map_err(|_| WireError::TimedOut)?
 }
 

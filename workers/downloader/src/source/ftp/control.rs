@@ -1,6 +1,6 @@
 //! A control connection: greeting, TLS, login, and commands one at a time.
 
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +18,6 @@ use super::place::{Place, Privacy};
 use super::reply::{Reply, ReplyReader};
 use super::wire::{Unsafe, Wire, secure, session};
 use crate::source::SourceError;
-use crate::source::http::connect::dial;
 
 /// How long a reply may take.
 pub(super) const REPLY_TIMEOUT: Duration = Duration::from_secs(20);
@@ -28,8 +27,8 @@ pub(super) struct Control {
     wire: Wire,
     replies: ReplyReader,
     host: Host<String>,
-    /// Where the control connection leads; data connections go to the same address.
-    peer: SocketAddr,
+    /// Where the control connection leads; data connections go to the same address, or behind a proxy to the same host.
+    peer: Host<String>,
     /// Set when data connections are private, too.
     tls: Option<Arc<ClientConfig>>,
     quiet: bool,
@@ -63,19 +62,20 @@ impl Control {
         Ok(control)
     }
 
-    async fn dial(shared: &Shared, place: &Place) -> Result<(TcpStream, SocketAddr), SourceError> {
-        let host = match &place.host {
-            Host::Domain(name) => Host::Domain(name.as_str()),
-            Host::Ipv4(ip) => Host::Ipv4(*ip),
-            Host::Ipv6(ip) => Host::Ipv6(*ip),
-        };
-        let addresses = shared.resolver.addresses(host.clone(), place.port).await?;
-        let tcp = dial(&host, &addresses).await?;
+    async fn dial(shared: &Shared, place: &Place) -> Result<(TcpStream, Host<String>), SourceError> {
+        let tcp = shared.route.connect(&borrowed(&place.host), place.port).await?;
+        if shared.route.direct().is_none() {
+            return Ok((tcp, place.host.clone()));
+        }
         let peer = tcp.peer_addr().map_err(|error| broken(&place.host, &error.to_string()))?;
+        let peer = match peer.ip() {
+            IpAddr::V4(ip) => Host::Ipv4(ip),
+            IpAddr::V6(ip) => Host::Ipv6(ip),
+        };
         Ok((tcp, peer))
     }
 
-    fn over(wire: Wire, place: &Place, peer: SocketAddr, tls: Option<Arc<ClientConfig>>) -> Self {
+    fn over(wire: Wire, place: &Place, peer: Host<String>, tls: Option<Arc<ClientConfig>>) -> Self {
         let (host, replies) = (place.host.clone(), ReplyReader::default());
         Self { wire, replies, host, peer, tls, quiet: place.quiet }
     }
@@ -193,9 +193,7 @@ impl Control {
     /// checked, and a server cannot use us to reach a third machine.
     pub(super) async fn data(&mut self, shared: &Shared) -> Result<TcpStream, SourceError> {
         let port = self.passive(shared).await?;
-        let address = SocketAddr::new(self.peer.ip(), port);
-        let host = self.host.to_string();
-        dial(&Host::Domain(&host), &[address]).await
+        shared.route.connect(&borrowed(&self.peer), port).await
     }
 
     async fn passive(&mut self, shared: &Shared) -> Result<u16, SourceError> {
@@ -207,7 +205,7 @@ impl Control {
             let reply = self.ask(b"EPSV").await?;
             match reply.code {
                 229 => return extended_port(&reply.text).ok_or_else(|| unread(&self.host)),
-                500..=599 if self.peer.is_ipv4() => shared.learn_passive_only(),
+                500..=599 if !matches!(self.peer, Host::Ipv6(_)) => shared.learn_passive_only(),
                 _ => return Err(self.refuse(Step::Setup, &reply)),
             }
         }
@@ -230,6 +228,14 @@ impl Control {
     /// The error that a reply means.
     pub(super) fn refuse(&self, step: Step, reply: &Reply) -> SourceError {
         refusal(&self.host.to_string(), step, reply, self.quiet)
+    }
+}
+
+fn borrowed(host: &Host<String>) -> Host<&str> {
+    match host {
+        Host::Domain(name) => Host::Domain(name),
+        Host::Ipv4(ip) => Host::Ipv4(*ip),
+        Host::Ipv6(ip) => Host::Ipv6(*ip),
     }
 }
 

@@ -19,7 +19,7 @@ use url::Url;
 
 use self::connection::FtpConnection;
 use self::place::{Place, Privacy};
-use super::{BoxFuture, Connection, Manner, Opened, Resolver, Source, SourceError};
+use super::{BoxFuture, Connection, Manner, Opened, Route, Source, SourceError};
 
 /// Lanes to one link: each is a login, and servers allow few of one address.
 const LANES: usize = 4;
@@ -65,7 +65,7 @@ struct Shared {
     link: Url,
     place: Result<Place, SourceError>,
     login: Login,
-    resolver: Resolver,
+    route: Route,
     tls: Arc<rustls::ClientConfig>,
     /// Whether it serves from an offset: 0 not known, 1 yes, 2 no.
     rest: AtomicU8,
@@ -76,10 +76,10 @@ struct Shared {
 impl FtpSource {
     /// A source for `link`. A link that cannot be followed says so when it is asked.
     #[must_use]
-    pub fn new(link: Url, login: Login, resolver: Resolver, tls: Arc<rustls::ClientConfig>) -> Self {
+    pub fn new(link: Url, login: Login, route: Route, tls: Arc<rustls::ClientConfig>) -> Self {
         let place = Place::of(&link);
         let (rest, passive_only, explicit) = Default::default();
-        Self { shared: Arc::new(Shared { link, place, login, resolver, tls, rest, passive_only, explicit }) }
+        Self { shared: Arc::new(Shared { link, place, login, route, tls, rest, passive_only, explicit }) }
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -16,7 +15,6 @@ use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use url::{Host, Url};
 use videocloud_protocol::failure::reason;
@@ -25,8 +23,6 @@ use super::Shared;
 use super::plain::{Blocks, Plain};
 use crate::source::SourceError;
 
-/// How long one address may take to accept a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the TLS handshake may take.
 const TLS_TIMEOUT: Duration = Duration::from_secs(10);
 /// Largest single read: it grows to this while reads fill it.
@@ -92,19 +88,7 @@ impl Wire {
         let host =
             url.host().ok_or_else(|| SourceError::gone(reason::BAD_SPEC, "failed to connect: no host in the link"))?;
         let port = url.port_or_known_default().unwrap_or(80);
-        let tcp = match &shared.proxy {
-            None => dial(&host, &shared.resolver.addresses(host.clone(), port).await?).await?,
-            Some(proxy) => {
-                // An address in the link is judged; a name is resolved by the proxy, in its own network.
-                if !matches!(host, Host::Domain(_)) {
-                    shared.resolver.addresses(host.clone(), port).await?;
-                }
-                let addresses = shared.resolver.addresses(proxy.host(), proxy.port()).await?;
-                let mut tcp = dial(&proxy.host(), &addresses).await?;
-                proxy.pass(&mut tcp, &host, port).await?;
-                tcp
-            }
-        };
+        let tcp = shared.route.connect(&host, port).await?;
         if url.scheme() != "https" {
             return Self::handshake(url, Box::new(tcp), false).await;
         }
@@ -234,24 +218,6 @@ async fn run<F: Future>(machine: &mut Machine, future: F) -> F::Output {
         future.as_mut().poll(context)
     })
     .await
-}
-
-/// Connects to the first of `addresses` that accepts.
-pub(in crate::source) async fn dial(host: &Host<&str>, addresses: &[SocketAddr]) -> Result<TcpStream, SourceError> {
-    let mut last = String::from("no address");
-    for address in addresses {
-        match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
-            Ok(Ok(tcp)) => {
-                if let Err(error) = tcp.set_nodelay(true) {
-                    tracing::debug!(%error, "failed to set TCP_NODELAY");
-                }
-                return Ok(tcp);
-            }
-            Ok(Err(error)) => last = error.to_string(),
-            Err(_) => last = "no answer in time".into(),
-        }
-    }
-    Err(SourceError::transient(reason::UNREACHABLE, format!("failed to connect to {host}: {last}")))
 }
 
 /// A connection that broke: it may work again.

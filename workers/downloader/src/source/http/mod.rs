@@ -25,7 +25,7 @@ pub use seed::HttpSeed;
 pub use tls::{TlsError, client_config};
 
 use self::connection::HttpConnection;
-use super::{BoxFuture, Connection, Opened, Proxy, Resolver, Source, SourceError};
+use super::{BoxFuture, Connection, Opened, Route, Source, SourceError};
 
 /// One http or https link.
 #[derive(Clone)]
@@ -38,9 +38,8 @@ struct Shared {
     link: Url,
     /// Sent to the link's own origin.
     headers: HeaderMap,
-    resolver: Resolver,
+    route: Route,
     tls: Arc<rustls::ClientConfig>,
-    proxy: Option<Proxy>,
     /// Where redirects ended last, so that only the first request pays for them.
     landing: Mutex<Option<Url>>,
 }
@@ -49,17 +48,8 @@ impl HttpSource {
     /// A source for `link`. `headers` are sent with each request, but not to another origin a redirect leads to: they may carry
     /// credentials.
     #[must_use]
-    pub fn new(link: Url, headers: HeaderMap, resolver: Resolver, tls: Arc<rustls::ClientConfig>) -> Self {
-        Self { shared: Arc::new(Shared { link, headers, resolver, tls, proxy: None, landing: Mutex::new(None) }) }
-    }
-
-    /// The same source, reached through a proxy.
-    #[must_use]
-    pub fn through(self, proxy: Option<Proxy>) -> Self {
-        let Shared { link, headers, resolver, tls, .. } = self.shared.as_ref();
-        let (link, headers) = (link.clone(), headers.clone());
-        let (resolver, tls) = (resolver.clone(), Arc::clone(tls));
-        Self { shared: Arc::new(Shared { link, headers, resolver, tls, proxy, landing: Mutex::new(None) }) }
+    pub fn new(link: Url, headers: HeaderMap, route: Route, tls: Arc<rustls::ClientConfig>) -> Self {
+        Self { shared: Arc::new(Shared { link, headers, route, tls, landing: Mutex::new(None) }) }
     }
 
     fn link(&self) -> &Url {

@@ -28,7 +28,7 @@ pub(super) async fn announce(tracker: &Url, announce: &Announce, network: &Netwo
         SourceError::transient(reason::UNREACHABLE, message)
     };
     let url = url(tracker, announce);
-    let source = HttpSource::new(url, HeaderMap::new(), network.resolver.clone(), Arc::clone(&network.tls));
+    let source = HttpSource::new(url, HeaderMap::new(), network.route.clone(), Arc::clone(&network.tls));
     let answer = tokio::time::timeout(TIMEOUT, document(&source, MAX_BYTES)).await;
     let body = answer.map_err(|_| failed("no answer in time"))??;
     read(&body).map_err(|why| failed(&why))

@@ -35,7 +35,12 @@ pub(super) async fn announce(tracker: &Url, announce: &Announce, network: &Netwo
         url::Host::Ipv4(v4) => url::Host::Ipv4(*v4),
         url::Host::Ipv6(v6) => url::Host::Ipv6(*v6),
     };
-    let addresses = network.resolver.addresses(host, tracker.port().unwrap_or(80)).await?;
+    let resolver = network.route.direct().ok_or_else(|| {
+        let message =
+            format!("failed to announce to {}: trackers over UDP are not asked through a proxy", name(tracker));
+        SourceError::gone(reason::UNSUPPORTED_SOURCE, message)
+    })?;
+    let addresses = resolver.addresses(host, tracker.port().unwrap_or(80)).await?;
     let mut last = failed("no answer in time");
     for address in addresses.into_iter().take(2) {
         match exchange(address, announce).await {
