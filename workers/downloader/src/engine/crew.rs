@@ -59,12 +59,19 @@ pub(super) enum Word {
     Ended,
 }
 
+/// A discovery that takes part.
+struct Followed {
+    discovery: Arc<dyn Discovery>,
+    /// How links that it names are followed.
+    ways: Arc<dyn Ways>,
+}
+
 /// See the module documentation.
 pub(super) struct Crew {
     pub(super) ledger: Ledger,
     pub(super) description: Option<Description>,
     members: HashMap<SourceId, Member>,
-    discoveries: HashMap<SourceId, (Arc<dyn Discovery>, Arc<dyn Ways>)>,
+    discoveries: HashMap<SourceId, Followed>,
     found: HashMap<(SourceId, FindId), SourceId>,
     links: HashSet<String>,
     /// The discovery whose piece hashes are believed.
@@ -116,7 +123,8 @@ impl Crew {
                 if let Some(held) = &self.held {
                     discovery.lend(Arc::clone(held));
                 }
-                self.discoveries.insert(id, (Arc::clone(discovery), Arc::clone(&candidate.ways)));
+                let ways = Arc::clone(&candidate.ways);
+                self.discoveries.insert(id, Followed { discovery: Arc::clone(discovery), ways });
                 self.running.insert(id);
                 self.tasks.spawn(follow(id, Arc::clone(discovery), self.speak.clone(), self.stop.clone()));
             }
@@ -216,8 +224,8 @@ impl Crew {
                 continue;
             }
             let parent = self.ledger.get(of).map(|account| account.link.as_ref().map(ToString::to_string));
-            let Some((_, ways)) = self.discoveries.get(&of) else { break };
-            let ways = Arc::clone(ways);
+            let Some(followed) = self.discoveries.get(&of) else { break };
+            let ways = Arc::clone(&followed.ways);
             match ways.way(&further.link, further.priority) {
                 Ok(way) => {
                     let name = format!("link-{} of {}", self.links.len() + 1, parent.flatten().unwrap_or_default());
@@ -326,7 +334,7 @@ impl Crew {
         let Some((of, find)) = self.members.get(&id).and_then(|member| member.found) else { return };
         self.members.remove(&id);
         self.found.remove(&(of, find));
-        if let Some((discovery, _)) = self.discoveries.get(&of) {
+        if let Some(Followed { discovery, .. }) = self.discoveries.get(&of) {
             discovery.banned(find);
         }
     }
@@ -343,7 +351,7 @@ impl Crew {
 
     /// Tells the discoveries what is there and proven.
     pub(super) fn proven(&self, verified: &SpanSet) {
-        self.discoveries.values().for_each(|(discovery, _)| discovery.verified(verified));
+        self.discoveries.values().for_each(|followed| followed.discovery.verified(verified));
     }
 
     /// Ends the discoveries and waits until they have ended.
