@@ -105,3 +105,37 @@ fn a_source_that_one_connection_brings_as_fast_as_bytes_can_be_kept_has_one() {
     assert_eq!(connections_at(1_000_000_000), 1);
     assert_eq!(connections_at(100_000_000), 8);
 }
+
+/// Requests for a short content, of which all but a part came at once and then nothing for `pause`, over sources at `hosts`.
+fn requests_after(pause: Duration, hosts: &[&str]) -> usize {
+    const SIZE: u64 = 256 << 10;
+    let mut scheduler = Scheduler::new(Settings::default(), None, SpanSet::default(), 1);
+    for (number, host) in (0..).zip(hosts) {
+        let everything = SourceSpec { lanes: 8, longest: None, verified: false, ..spec(host, None) };
+        scheduler.add(SourceId(number), everything, Standing::Active);
+    }
+    let (mut requests, mut first) = (0, None);
+    for now in [Duration::ZERO, Duration::from_millis(5), pause] {
+        for action in scheduler.poll(now) {
+            if let Action::Fetch { lane, .. } = action {
+                requests += 1;
+                if first.is_none() {
+                    first = Some(lane);
+                    scheduler.on(now, Event::Opened { lane, size: Some(SIZE), ranges: true });
+                    scheduler.on(now, Event::Received { lane, bytes: SIZE / 4 });
+                }
+            }
+        }
+    }
+    requests
+}
+
+#[test]
+fn what_may_be_in_the_buffers_is_asked_of_another_host_only() {
+    // So long the process itself may have stood still: a limit on its CPU does that.
+    let pause = Duration::from_millis(1500);
+    assert_eq!(requests_after(pause, &["mirror"]), 1);
+    assert_eq!(requests_after(pause, &["mirror", "mirror"]), 1);
+    assert!(requests_after(pause, &["mirror", "another"]) > 1);
+    assert!(requests_after(Duration::from_secs(3), &["mirror"]) > 1, "a connection that hangs is not waited for");
+}

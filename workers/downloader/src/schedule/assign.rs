@@ -19,6 +19,11 @@ const HEDGE: Duration = Duration::from_secs(1);
 /// Bytes per second of a lane while nothing was measured anywhere.
 const ASSUMED_RATE: f64 = 1_048_576.0;
 
+/// What may lie in the buffers of a connection, bytes, and for how long it is left there, seconds: when this process or its machine
+/// paused, the source seems silent.
+const BUFFERED: u64 = 1 << 20;
+const BUFFERED_FOR: f64 = 2.0;
+
 impl Scheduler {
     /// Gives work to one lane; false when nobody can take any.
     pub(super) fn assign(&mut self, now: Time) -> bool {
@@ -199,6 +204,11 @@ impl Scheduler {
             let piece = victim.piece(self.grid);
             let eta = run.eta(now, victim.latency(), known, piece);
             let age = now.saturating_sub(run.asked_at).as_secs_f64();
+            // Another connection to the same host brings no earlier what is here already.
+            let here = victim.spec.host == source.spec.host && rest.len() <= BUFFERED && age < BUFFERED_FOR;
+            if here {
+                return None;
+            }
             Some(Victim { lane, rest, eta, age, alone: run.alone, whole: piece.is_some() })
         });
         let Some(steal) = steal::best(victims, thief, self.grid, &self.settings) else { return false };
