@@ -72,7 +72,6 @@ fn agrees_with_an_interior_point_method() {
         .unwrap();
     let (compared, agreed) = (compared.get(), agreed.get());
     // Floors that do not fit are left out, and now and then the other solver gives up.
-    println!("{compared} of {CASES} compared, {agreed} agreed");
     assert!(compared >= CASES * 2 / 3, "only {compared} of {CASES} instances were compared");
     // Now and then it says that it has solved what it has not.
     assert!(agreed >= compared - compared / 100, "only {agreed} of {compared} utilities agreed");

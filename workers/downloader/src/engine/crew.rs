@@ -218,18 +218,20 @@ impl Crew {
             self.running.remove(&of);
             return Change::None;
         }
+        let Some(ways) = self.discoveries.get(&of).map(|followed| Arc::clone(&followed.ways)) else {
+            return Change::None;
+        };
         let mut linked = false;
         for further in new.links.iter().take(MAX_LINKS) {
             if self.links.len() >= MAX_LINKS || self.links.contains(further.link.url().as_str()) {
                 continue;
             }
             let parent = self.ledger.get(of).map(|account| account.link.as_ref().map(ToString::to_string));
-            let Some(followed) = self.discoveries.get(&of) else { break };
-            let ways = Arc::clone(&followed.ways);
             match ways.way(&further.link, further.priority) {
                 Ok(way) => {
                     let name = format!("link-{} of {}", self.links.len() + 1, parent.flatten().unwrap_or_default());
                     let (link, priority) = (further.link.clone(), further.priority);
+                    let ways = Arc::clone(&ways);
                     self.enlist(&Candidate { name, link, way, priority, ways }, Some(of));
                     linked = true;
                 }
